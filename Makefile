@@ -1,0 +1,58 @@
+# `make` prints this help. Everything runs from .venv, which `make setup` builds from requirements.lock.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+ONLY   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test unit check format test-slow test-pythons bench lock clean
+
+help: ## This help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 15))' || \
+	  { echo "ibkeeper needs Python 3.10 to 3.14; this is $$($(PYTHON) --version). Run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## Build .venv from the hash-locked requirements (once)
+
+up: setup ## Everything at once: database, gateway (simulated), sidecar, Prefect, a live view. ARGS="--tape …"
+	@exec $(BIN)/ibkeeper up $(ARGS)
+
+test: setup check ## Everything CI runs
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+unit: setup ## The pure tests, under a second
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+check: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: setup ## Let ruff tidy the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-slow: setup ## What takes longer than CI should
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-pythons: setup ## Unit and integration tests on every interpreter from 3.10 up that is found
+	@PATH="$(BIN):$$PATH" $(BIN)/python tests/pythons.py $(ARGS)
+
+bench: setup ## Measure; writes benchmarks/results/latest.json. ONLY=name,… runs some
+	$(BIN)/python -m benchmarks --only "$(ONLY)" $(ARGS)
+
+lock: setup ## Resolve requirements.lock anew (universal, hashes, no registry addresses)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## Remove .venv and caches (never .ibkeeper, where data lives)
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

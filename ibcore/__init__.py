@@ -1,0 +1,1 @@
+"""Shared vocabulary and rules of ibkeeper: no IB socket, no Prefect."""

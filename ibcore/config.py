@@ -1,0 +1,173 @@
+"""Settings: frozen, read once, secrets masked; nothing is read at import.
+
+Sources, strongest first: environment `IBKEEPER_*` (nested with `__`), then `ibkeeper.toml` in
+the working folder, then the defaults. A name that ibkeeper does not know is refused with the
+nearest one it does know: a typo must never silently mean the default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ibcore.errors import ConfigRefused
+
+PREFIX = "IBKEEPER_"
+TOML_FILE = "ibkeeper.toml"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GatewaySettings(_Section):
+    """IB Gateway or TWS. Without `host` the simulated gateway is used by `ibkeeper up`."""
+
+    host: str | None = Field(None, description="Host of the gateway; unset: simulated by `up`.")
+    port: Port = Field(4002, description="API port: 4002 paper gateway, 4001 live, 7497 TWS.")
+    client_id: int = Field(10, ge=0, description="Client id n: stream n, sweep n+1, orders n+2.")
+    connect_timeout_s: PositiveFloat = Field(5.0, description="One deadline for connecting.")
+    heartbeat_s: PositiveFloat = Field(5.0, description="How often reqCurrentTime is asked.")
+    heartbeat_timeout_s: PositiveFloat = Field(3.0, description="How long it may take to answer.")
+    market_data_type: Literal[1, 2, 3, 4] = Field(1, description="1 live 2 frozen 3 delayed 4 both")
+    lines: int = Field(100, ge=1, description="Market-data lines the user is allowed.")
+    messages_per_s: int = Field(45, ge=1, le=50, description="Pacing; IB closes the socket at 50.")
+
+
+class TickDefaults(_Section):
+    """ib_async's IBDefaults: what its Ticker holds where IB sends nothing.
+
+    Rows in SQL do not depend on these: the raw tap writes NULL. NaN is the choice that keeps
+    "nothing" apart from a number in Ticker arithmetic too.
+    """
+
+    empty_price: float = math.nan
+    empty_size: float = math.nan
+    unset: float = math.nan
+    timezone: str = "UTC"
+
+
+class RecorderSettings(_Section):
+    """How ticks become committed rows."""
+
+    flush_ms: int = Field(20, ge=1, le=1000, description="A batch is sealed this often.")
+    batch_rows: int = Field(5_000, ge=1, description="…or when it holds this many rows.")
+    backlog_rows: int = Field(
+        2_000_000, ge=1_000, description="Rows held in memory while the database is away."
+    )
+
+
+class SidecarSettings(_Section):
+    """The long-running process."""
+
+    name: str = Field("main", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    heartbeat_s: PositiveFloat = 1.0
+    drain_s: PositiveFloat = Field(4.0, description="How long SIGTERM may take to write the rest.")
+    poll_s: PositiveFloat = Field(2.0, description="The guarantee behind every NOTIFY.")
+
+
+class LogSettings(_Section):
+    """Structured logs on standard error."""
+
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a tty")
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class PrefectSettings(_Section):
+    """The Prefect server that `ibkeeper up` starts."""
+
+    port: Port = 4200
+    worker_query_s: PositiveFloat = 2.0
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        toml_file=TOML_FILE,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+    )
+
+    home: Path = Field(Path(".ibkeeper"), description="State folder, mode 0700.")
+    database_url: SecretStr | None = Field(None, description="Any PostgreSQL >= 14; unset: own.")
+    gateway: GatewaySettings = GatewaySettings()
+    defaults: TickDefaults = TickDefaults()
+    recorder: RecorderSettings = RecorderSettings()
+    sidecar: SidecarSettings = SidecarSettings()
+    log: LogSettings = LogSettings()
+    prefect: PrefectSettings = PrefectSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings, or raise ConfigRefused with one line per mistake."""
+    _refuse_unknown_names(os.environ if environ is None else environ)
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        lines = [f"{_where(error['loc'])}: {error['msg']}" for error in invalid.errors()]
+        # `from None`: pydantic's own text repeats the input, which may be a secret.
+        raise ConfigRefused(
+            "The settings were refused: " + "; ".join(lines) + ".",
+            remedy="Nothing was started. Correct the environment or ibkeeper.toml.",
+        ) from None
+    except ValueError as broken:
+        raise ConfigRefused(
+            f"{TOML_FILE} cannot be read: {broken}.",
+            remedy="Nothing was started. Correct the file.",
+        ) from None
+
+
+def known_names() -> list[str]:
+    """Return the environment variable of every setting."""
+    names: list[str] = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            names += [f"{PREFIX}{name}__{leaf}".upper() for leaf in section.model_fields]
+        else:
+            names.append(f"{PREFIX}{name}".upper())
+    return names
+
+
+def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
+    known = set(known_names())
+    for name in environ:
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "See docs/operations.md for the list."
+        raise ConfigRefused(f"Unknown setting {name}.", remedy=f"Nothing was started. {hint}")
+
+
+def _where(loc: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in loc).upper()

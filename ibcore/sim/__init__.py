@@ -1,0 +1,1 @@
+"""The simulated gateway: a stateful server that speaks the TWS socket protocol to any client."""

@@ -1,0 +1,1 @@
+"""The one long-running process that owns the IB sessions; the only code that imports ib_async."""
