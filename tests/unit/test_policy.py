@@ -1,0 +1,61 @@
+"""Backoff, pacing and the line budget are arithmetic: no clock, no sleep."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ibcore.policy import LineBudget, Pacer, backoff_s
+
+
+def test_backoff_doubles_from_one_second_to_sixty():
+    assert [backoff_s(n) for n in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_backoff_stays_at_its_maximum_after_a_year_of_attempts():
+    assert backoff_s(600_000) == 60
+
+
+def test_attempts_are_counted_from_one():
+    with pytest.raises(ValueError, match="counted from 1"):
+        backoff_s(0)
+
+
+@given(gaps=st.lists(st.floats(0, 0.5), min_size=1, max_size=200), limit=st.integers(1, 20))
+def test_no_window_of_a_second_holds_more_sends_than_the_limit(gaps: list[float], limit: int):
+    pacer, now, sends = Pacer(limit), 100.0, []
+    for gap in gaps:
+        now += gap
+        now += pacer.wait_s(now)
+        # Rounding may leave a wait of some 1e-15 s: ask again, as the sender does.
+        while (rest := pacer.wait_s(now)) > 0:
+            now += max(rest, 1e-9)
+        pacer.sent(now)
+        sends.append(now)
+    for first in range(len(sends) - limit):
+        assert sends[first + limit] - sends[first] >= 1.0 - 1e-9
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(["stream", "sweep"]), st.integers(0, 60)), max_size=50)
+)
+def test_the_line_budget_is_never_exceeded_and_nothing_is_lost(steps: list[tuple[str, int]]):
+    budget = LineBudget(100)
+    held = {"stream": 0, "sweep": 0}
+    for holder, wanted in steps:
+        given_lines = budget.take(holder, wanted)
+        held[holder] += given_lines
+        assert given_lines <= wanted
+        assert budget.used == sum(held.values()) <= 100
+    for holder, lines in held.items():
+        budget.give_back(holder, lines)
+    assert budget.free == 100
+
+
+def test_lines_cannot_be_given_back_twice():
+    budget = LineBudget(10)
+    budget.take("stream", 3)
+    budget.give_back("stream", 3)
+    with pytest.raises(ValueError, match="holds 0 lines"):
+        budget.give_back("stream")
