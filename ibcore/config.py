@@ -44,6 +44,8 @@ class GatewaySettings(_Section):
     connect_timeout_s: PositiveFloat = Field(5.0, description="One deadline for connecting.")
     heartbeat_s: PositiveFloat = Field(5.0, description="How often reqCurrentTime is asked.")
     heartbeat_timeout_s: PositiveFloat = Field(3.0, description="How long it may take to answer.")
+    knock_s: PositiveFloat = Field(2.0, description="How often a refusing port is knocked at.")
+    min_server_version: int = Field(177, ge=157, description="Oldest API spoken: build 1023.")
     market_data_type: Literal[1, 2, 3, 4] = Field(1, description="1 live 2 frozen 3 delayed 4 both")
     lines: int = Field(100, ge=1, description="Market-data lines the user is allowed.")
     messages_per_s: int = Field(45, ge=1, le=50, description="Pacing; IB closes the socket at 50.")
@@ -95,6 +97,12 @@ class PrefectSettings(_Section):
     worker_query_s: PositiveFloat = 2.0
 
 
+class SimSettings(_Section):
+    """The simulated gateway that `ibkeeper up` starts; it listens on `gateway.port`."""
+
+    control_port: Port = 4003
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -115,6 +123,7 @@ class Settings(BaseSettings):
     sidecar: SidecarSettings = SidecarSettings()
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
+    sim: SimSettings = SimSettings()
 
     @classmethod
     def settings_customise_sources(

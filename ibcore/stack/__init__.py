@@ -1,0 +1,1 @@
+"""`ibkeeper up`: every process of the system, started in order, watched, and stopped in order."""
