@@ -1,0 +1,37 @@
+"""The tables as SQLModel classes, split by noun; the migrations are the authority.
+
+Types, nullability, defaults, keys, indexes and comments here equal what the migrations build:
+a test compares them. CHECKs, triggers, views and partitions live in the migrations only.
+"""
+
+from __future__ import annotations
+
+from ibcore.models.chain import ChainQuote, ChainSnapshot
+from ibcore.models.column import METADATA, SCHEMA
+from ibcore.models.ingest import FeedMinute, IngestBatch, Sidecar
+from ibcore.models.instrument import Instrument, Watch
+from ibcore.models.latest import QuoteLatest
+from ibcore.models.market import Greeks, InstrumentStat, Quote, Trade
+from ibcore.models.request import Request, StateTransition
+from ibcore.models.session import Session, SessionEvent
+
+__all__ = [
+    "METADATA",
+    "SCHEMA",
+    "ChainQuote",
+    "ChainSnapshot",
+    "FeedMinute",
+    "Greeks",
+    "IngestBatch",
+    "Instrument",
+    "InstrumentStat",
+    "Quote",
+    "QuoteLatest",
+    "Request",
+    "Session",
+    "SessionEvent",
+    "Sidecar",
+    "StateTransition",
+    "Trade",
+    "Watch",
+]

@@ -1,0 +1,79 @@
+"""How rows got here: the replay ledger, the sidecars, and what each minute cost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Double, Index, Integer, Text, Uuid
+
+from ibcore.models.column import Row, column, described, moment, number
+
+
+class IngestBatch(Row, table=True):
+    """One committed batch: written in the same transaction as its rows."""
+
+    __tablename__ = "ingest_batch"
+    __table_args__ = (
+        Index("ingest_batch_epoch_first_seq_idx", "epoch", "first_seq"),
+        {"comment": "Replay ledger: a batch that is here is committed and is never sent again."},
+    )
+
+    spool: UUID = column("Spool that numbered the batch.", Uuid, key=True)
+    batch: int = column("Number of the batch within the spool.", BigInteger, key=True)
+    sidecar: str = column("Name of the sidecar.", Text)
+    epoch: int = column("Start of the sidecar.", Integer)
+    first_seq: int = column("First seq of the batch.", BigInteger)
+    last_seq: int = column("Last seq of the batch.", BigInteger)
+    rows: int = column("Rows of the batch, over all four market tables.", Integer)
+    sealed_at: datetime = moment("When the batch was closed for new rows.")
+    committed_at: datetime | None = moment(
+        "When the transaction was about to commit.", default="clock_timestamp()"
+    )
+
+
+class Sidecar(Row, table=True):
+    """One row a sidecar name: who runs, and how it is doing."""
+
+    __tablename__ = "sidecar"
+    __table_args__ = described("Sidecars and their heartbeat; one row a name.")
+
+    name: str = column("Name of the sidecar.", Text, key=True)
+    epoch: int = column("Number of its newest start.", Integer)
+    pid: int | None = column("Process id on its host.", Integer, null=True)
+    host: str | None = column("Machine it runs on.", Text, null=True)
+    version: str | None = column("Version of ibkeeper.", Text, null=True)
+    state: str = column("starting, running, draining or stopped.", Text)
+    started_at: datetime = moment("When it was started.")
+    heartbeat_at: datetime = moment("When it last wrote this row.")
+    stopped_at: datetime | None = moment("When it stopped in good order.", null=True)
+    lines_used: int | None = column("Market-data lines in use.", Integer, null=True)
+    lines_limit: int | None = column("Market-data lines allowed.", Integer, null=True)
+    ticks_total: int = column("Tick messages read since its start.", BigInteger, default="0")
+    rows_total: int = column("Market rows committed since its start.", BigInteger, default="0")
+    backlog_rows: int = column("Rows that wait to be committed.", Integer, default="0")
+    dropped_rows: int = column(
+        "Rows given up since its start because the backlog was full.", BigInteger, default="0"
+    )
+    latency_p50_ms: float | None = number("Median of commit minus receive, last minute, ms.")
+    latency_p99_ms: float | None = number("99th percentile of the same, ms.")
+
+
+class FeedMinute(Row, table=True):
+    """What one provider delivered in one minute."""
+
+    __tablename__ = "feed_minute"
+    __table_args__ = described("Messages, rows and latency, by minute, sidecar and provider.")
+
+    minute: datetime = moment("Start of the minute.", key=True)
+    sidecar: str = column("Name of the sidecar.", Text, key=True)
+    provider: str = column("Who delivered.", Text, key=True)
+    ticks: int = column("Tick messages read.", BigInteger)
+    rows: int = column("Market rows committed.", BigInteger)
+    batches: int = column("Batches committed.", Integer)
+    latency_p50_ms: float | None = number("Median of commit minus receive, ms.")
+    latency_p99_ms: float | None = number("99th percentile of commit minus receive, ms.")
+    latency_max_ms: float | None = number("Maximum of commit minus receive, ms.")
+    staleness_max_s: float | None = column(
+        "Longest silence of a line that should have moved, s.", Double, null=True
+    )

@@ -1,0 +1,342 @@
+-- The hot statements, by name. Each block is a line `-- name --`, a comment that says why it is
+-- shaped so, and the statement. `ibcore.db.QUERIES["name"]` gives its text (bytes) without
+-- comment lines; a doubled name or a missing comment stops the import. Write every table with
+-- its schema (`ibkeeper.quote`), parameters as %(name)s, one statement a block. Append freely.
+
+-- ensure_partitions --
+-- Day partitions from yesterday to today + N; says what it made and what it had to leave.
+SELECT partition, outcome FROM ibkeeper.ensure_partitions(%(days_ahead)s);
+
+-- next_epoch --
+-- One number for every start of any sidecar: rows of an older start can be told apart.
+SELECT nextval('ibkeeper.epoch_seq')::int AS epoch;
+
+-- schema_version --
+-- One row; an empty database has no such table, which `check_schema` knows.
+SELECT version_num FROM ibkeeper.alembic_version;
+
+-- try_sidecar_lock --
+-- Held by the connection: it ends with the process, however the process ends.
+SELECT pg_try_advisory_lock(hashtextextended('ibkeeper.sidecar.' || %(name)s, 0)) AS held;
+
+-- sidecar_lock_holder --
+-- The lock says which backend, the row says which process on which machine.
+WITH key AS (SELECT hashtextextended('ibkeeper.sidecar.' || %(name)s, 0) AS k)
+SELECT s.pid, s.host, s.heartbeat_at, a.application_name AS application, a.backend_start
+  FROM key
+  JOIN pg_locks l
+    ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND ((l.classid::bigint << 32) | l.objid::bigint) = key.k
+  LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+  LEFT JOIN ibkeeper.sidecar s ON s.name = %(name)s
+ LIMIT 1;
+
+-- note_session --
+-- One row an attempt, found by when it was opened: written again (after a lost connection, or
+-- because an older entry was given up) it ends up the same.
+WITH changed AS (
+    UPDATE ibkeeper.session
+       SET state = %(state)s, ready_at = %(ready_at)s, closed_at = %(closed_at)s,
+           connect_ms = %(connect_ms)s, server_version = %(server_version)s,
+           close_reason = %(close_reason)s
+     WHERE sidecar = %(sidecar)s AND epoch = %(epoch)s AND role = %(role)s
+       AND opened_at = %(opened_at)s
+    RETURNING id
+), added AS (
+    INSERT INTO ibkeeper.session (sidecar, epoch, role, provider, host, port, client_id, state,
+                                  attempt, opened_at, ready_at, closed_at, connect_ms,
+                                  server_version, close_reason)
+    SELECT %(sidecar)s, %(epoch)s, %(role)s, %(provider)s, %(host)s, %(port)s, %(client_id)s,
+           %(state)s, %(attempt)s, %(opened_at)s, %(ready_at)s, %(closed_at)s, %(connect_ms)s,
+           %(server_version)s, %(close_reason)s
+     WHERE NOT EXISTS (SELECT FROM changed)
+    RETURNING id
+)
+SELECT id FROM changed UNION ALL SELECT id FROM added;
+
+-- note_session_event --
+-- Append-only. The moment identifies it: written twice, it is there once.
+INSERT INTO ibkeeper.session_event (at, sidecar, epoch, role, session_id, old_state, new_state,
+                                    attempt, backoff_s, code, reason)
+SELECT %(at)s, %(sidecar)s, %(epoch)s, %(role)s, %(session_id)s, %(old_state)s, %(new_state)s,
+       %(attempt)s, %(backoff_s)s, %(code)s, %(reason)s
+ WHERE NOT EXISTS (SELECT FROM ibkeeper.session_event
+                    WHERE sidecar = %(sidecar)s AND role = %(role)s AND epoch = %(epoch)s
+                      AND at = %(at)s AND new_state = %(new_state)s);
+
+-- instrument_upsert --
+-- Any number of contracts as one JSON array, in the order of con_id (see sidecar/instruments.py).
+INSERT INTO ibkeeper.instrument (
+       con_id, symbol, sec_type, exchange, primary_exchange, currency, local_symbol, trading_class,
+       multiplier, expiry, strike, "right", min_tick, market_name, long_name, underlying_con_id,
+       time_zone, trading_hours, liquid_hours, valid_exchanges, market_rule_ids, industry, category,
+       stock_type, details_at)
+SELECT con_id, symbol, sec_type, exchange, primary_exchange, currency, local_symbol, trading_class,
+       multiplier, expiry, strike, "right", min_tick, market_name, long_name, underlying_con_id,
+       time_zone, trading_hours, liquid_hours, valid_exchanges, market_rule_ids, industry, category,
+       stock_type, clock_timestamp()
+  FROM jsonb_to_recordset(%(rows)s::jsonb) AS c(
+       con_id bigint, symbol text, sec_type text, exchange text, primary_exchange text,
+       currency text, local_symbol text, trading_class text, multiplier text, expiry date,
+       strike numeric, "right" text, min_tick numeric, market_name text, long_name text,
+       underlying_con_id bigint, time_zone text, trading_hours text, liquid_hours text,
+       valid_exchanges text, market_rule_ids text, industry text, category text, stock_type text)
+ ORDER BY con_id
+ON CONFLICT (con_id) DO UPDATE SET
+       symbol = EXCLUDED.symbol, sec_type = EXCLUDED.sec_type, exchange = EXCLUDED.exchange,
+       primary_exchange = EXCLUDED.primary_exchange, currency = EXCLUDED.currency,
+       local_symbol = EXCLUDED.local_symbol, trading_class = EXCLUDED.trading_class,
+       multiplier = EXCLUDED.multiplier, expiry = EXCLUDED.expiry, strike = EXCLUDED.strike,
+       "right" = EXCLUDED."right", min_tick = EXCLUDED.min_tick,
+       market_name = EXCLUDED.market_name, long_name = EXCLUDED.long_name,
+       underlying_con_id = EXCLUDED.underlying_con_id, time_zone = EXCLUDED.time_zone,
+       trading_hours = EXCLUDED.trading_hours, liquid_hours = EXCLUDED.liquid_hours,
+       valid_exchanges = EXCLUDED.valid_exchanges, market_rule_ids = EXCLUDED.market_rule_ids,
+       industry = EXCLUDED.industry, category = EXCLUDED.category,
+       stock_type = EXCLUDED.stock_type, details_at = EXCLUDED.details_at
+RETURNING con_id, id;
+
+-- chain_snapshot_insert --
+-- In the transaction that completes the request: there is no snapshot of a failed one.
+INSERT INTO ibkeeper.chain_snapshot (
+       request_id, underlying_id, taken_at, exchange, trading_class, spot, expected, complete,
+       partial, missing, seconds, quality, params)
+VALUES (%(request_id)s, %(underlying_id)s, clock_timestamp(), %(exchange)s, %(trading_class)s,
+       %(spot)s, %(expected)s, %(complete)s, %(partial)s, %(missing)s, %(seconds)s, %(quality)s,
+       %(params)s::jsonb)
+RETURNING id;
+
+-- chain_quote_insert --
+-- executemany sends these in one pipeline; a chain is too small for COPY to matter.
+INSERT INTO ibkeeper.chain_quote (
+       snapshot_id, instrument_id, expiry, strike, "right", state, missing_fields, bid, bid_size,
+       ask, ask_size, last, last_size, volume, open_interest, iv, delta, gamma, vega, theta,
+       option_price, underlying_price, quality, recv_ts)
+VALUES (%(snapshot_id)s, %(instrument_id)s, %(expiry)s, %(strike)s, %(right)s, %(state)s,
+       %(missing_fields)s, %(bid)s, %(bid_size)s, %(ask)s, %(ask_size)s, %(last)s, %(last_size)s,
+       %(volume)s, %(open_interest)s, %(iv)s, %(delta)s, %(gamma)s, %(vega)s, %(theta)s,
+       %(option_price)s, %(underlying_price)s, %(quality)s, %(recv_ts)s);
+
+-- chain_quotes --
+-- The snapshot as a person reads it.
+SELECT expiry, strike, "right", state, bid, ask, last, iv, delta, gamma, vega, theta, volume,
+       open_interest, missing_fields
+  FROM ibkeeper.chain_quote
+ WHERE snapshot_id = %(snapshot_id)s
+ ORDER BY expiry, strike, "right";
+
+-- request_insert --
+-- The deadline is counted by the database's clock: asker and sidecar may disagree on the time.
+INSERT INTO ibkeeper.request (kind, payload, sidecar, requested_by, deadline_at)
+VALUES (%(kind)s, %(payload)s::jsonb, %(sidecar)s, %(requested_by)s,
+       clock_timestamp() + make_interval(secs => %(deadline_s)s))
+RETURNING id;
+
+-- request_claim --
+-- The oldest request that this sidecar may do and that nobody else is just claiming.
+UPDATE ibkeeper.request AS r
+   SET state = 'claimed', claimed_by = %(sidecar)s, claimed_epoch = %(epoch)s,
+       claimed_at = clock_timestamp()
+ WHERE r.id = (SELECT id FROM ibkeeper.request
+                WHERE state = 'requested' AND (sidecar IS NULL OR sidecar = %(sidecar)s)
+                  AND deadline_at > clock_timestamp()
+                ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING r.id, r.kind, r.payload,
+          extract(epoch FROM r.deadline_at - clock_timestamp())::float8 AS remaining_s;
+
+-- request_expire --
+-- What nobody took in time.
+UPDATE ibkeeper.request
+   SET state = 'expired', finished_at = clock_timestamp(), error_kind = 'deadline',
+       error = 'The deadline passed before the sidecar came to it. Nothing was done; ask again.'
+ WHERE state = 'requested' AND deadline_at <= clock_timestamp()
+   AND (sidecar IS NULL OR sidecar = %(sidecar)s);
+
+-- request_orphans --
+-- What an earlier start of this sidecar had claimed and can no longer finish.
+UPDATE ibkeeper.request
+   SET state = 'failed', finished_at = clock_timestamp(), error_kind = 'sidecar_restarted',
+       error = 'The sidecar was restarted while it worked on this. Nothing was stored; ask again.'
+ WHERE state = 'claimed' AND claimed_by = %(sidecar)s
+   AND claimed_epoch IS DISTINCT FROM %(epoch)s
+RETURNING id;
+
+-- request_progress --
+-- No row: the request was withdrawn or expired meanwhile, and the work must stop.
+UPDATE ibkeeper.request
+   SET progress_done = %(done)s, progress_total = %(total)s
+ WHERE id = %(id)s AND state = 'claimed' AND claimed_epoch = %(epoch)s
+RETURNING id;
+
+-- request_finish --
+-- No row: somebody ended it first; whatever this transaction wrote must be rolled back.
+UPDATE ibkeeper.request
+   SET state = %(state)s, finished_at = clock_timestamp(), progress_done = %(done)s,
+       progress_total = %(total)s, result = %(result)s::jsonb, error = %(error)s,
+       error_kind = %(error_kind)s
+ WHERE id = %(id)s AND state = 'claimed' AND claimed_epoch = %(epoch)s
+RETURNING id;
+
+-- request_withdraw --
+-- By whoever asked: nobody waits for the answer any more.
+UPDATE ibkeeper.request
+   SET state = 'expired', finished_at = clock_timestamp(), error_kind = %(error_kind)s,
+       error = %(error)s
+ WHERE requested_by = %(requested_by)s AND state IN ('requested', 'claimed')
+RETURNING id;
+
+-- request_look --
+-- Everything a waiting flow wants to know.
+SELECT id, state, progress_done, progress_total, result, error, error_kind,
+       extract(epoch FROM deadline_at - clock_timestamp())::float8 AS remaining_s
+  FROM ibkeeper.request
+ WHERE id = %(id)s;
+
+-- sidecar_pulse --
+-- How long ago the sidecar last said that it lives; NULL name: any of them.
+SELECT name, state, host, pid,
+       extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age_s
+  FROM ibkeeper.sidecar
+ WHERE %(name)s::text IS NULL OR name = %(name)s
+ ORDER BY heartbeat_at DESC NULLS LAST
+ LIMIT 1;
+
+-- copy_quote --
+-- Columns in the order of ibcore.domain.Quote; named, so that a new column breaks nothing.
+COPY ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider, quality, tick_type,
+                     bid, bid_size, ask, ask_size) FROM STDIN (FORMAT binary);
+
+-- copy_trade --
+-- Columns in the order of ibcore.domain.Trade.
+COPY ibkeeper.trade (ts, recv_ts, instrument_id, seq, epoch, provider, quality, tick_type,
+                     source, price, size, volume, vwap) FROM STDIN (FORMAT binary);
+
+-- copy_greeks --
+-- Columns in the order of ibcore.domain.Greeks.
+COPY ibkeeper.greeks (ts, recv_ts, instrument_id, seq, epoch, provider, quality, kind, iv, delta,
+                      gamma, vega, theta, option_price, pv_dividend, underlying_price,
+                      price_based) FROM STDIN (FORMAT binary);
+
+-- copy_instrument_stat --
+-- Columns in the order of ibcore.domain.Stat; its value stands in one of the last two.
+COPY ibkeeper.instrument_stat (ts, recv_ts, instrument_id, seq, epoch, provider, quality,
+                               tick_type, field, value, text_value) FROM STDIN (FORMAT binary);
+
+-- note_batches --
+-- The replay ledger, last before the commit: a batch sent twice stops at its primary key, and
+-- committed_at is as near to the commit as a row can say.
+INSERT INTO ibkeeper.ingest_batch (spool, batch, sidecar, epoch, first_seq, last_seq, rows,
+                                   sealed_at)
+SELECT %(spool)s, batch, %(sidecar)s, %(epoch)s, first_seq, last_seq, last_seq - first_seq + 1,
+       sealed_at
+  FROM unnest(%(batch)s::bigint[], %(first_seq)s::bigint[], %(last_seq)s::bigint[],
+              %(sealed_at)s::timestamptz[]) AS b (batch, first_seq, last_seq, sealed_at);
+
+-- announce_rows --
+-- One hint a transaction, from one writer: NOTIFY takes an instance-wide lock at commit.
+SELECT pg_notify('ibkeeper_rows', %(payload)s);
+
+-- latest_quote --
+-- An older value never overwrites a newer one: by seq within a start of the sidecar, by arrival
+-- between starts. Sorted by instrument, so that two sidecars cannot deadlock.
+INSERT INTO ibkeeper.quote_latest AS l
+      (instrument_id, ts, recv_ts, seq, epoch, provider, quality, bid, bid_size, ask, ask_size,
+       last, last_size, last_ts, volume, vwap)
+SELECT * FROM unnest(
+       %(instrument_id)s::int[], %(ts)s::timestamptz[], %(recv_ts)s::timestamptz[],
+       %(seq)s::bigint[], %(epoch)s::int[], %(provider)s::text[], %(quality)s::text[],
+       %(bid)s::float8[], %(bid_size)s::float8[], %(ask)s::float8[], %(ask_size)s::float8[],
+       %(last)s::float8[], %(last_size)s::float8[], %(last_ts)s::timestamptz[],
+       %(volume)s::float8[], %(vwap)s::float8[])
+    ON CONFLICT (instrument_id) DO UPDATE SET
+       ts = excluded.ts, recv_ts = excluded.recv_ts, seq = excluded.seq, epoch = excluded.epoch,
+       provider = excluded.provider, quality = excluded.quality, bid = excluded.bid,
+       bid_size = excluded.bid_size, ask = excluded.ask, ask_size = excluded.ask_size,
+       last = excluded.last, last_size = excluded.last_size, last_ts = excluded.last_ts,
+       volume = excluded.volume, vwap = excluded.vwap
+ WHERE (l.epoch = excluded.epoch AND l.seq <= excluded.seq)
+    OR (l.epoch <> excluded.epoch AND l.recv_ts <= excluded.recv_ts);
+
+-- latest_stat --
+-- An older value never overwrites a newer one: by seq within a start of the sidecar, by arrival
+-- between starts. Statistics only: they change seldom.
+INSERT INTO ibkeeper.quote_latest AS l
+      (instrument_id, ts, recv_ts, seq, epoch, provider, quality, open, high, low, close, mark,
+       halted, shortable, shortable_shares, volume_rate_3min, volume_rate_5min,
+       volume_rate_10min, avg_volume, call_open_interest, put_open_interest, open_interest,
+       call_volume, put_volume, historical_volatility, implied_volatility, bid_exchange,
+       ask_exchange, last_exchange)
+SELECT * FROM unnest(
+       %(instrument_id)s::int[], %(ts)s::timestamptz[], %(recv_ts)s::timestamptz[],
+       %(seq)s::bigint[], %(epoch)s::int[], %(provider)s::text[], %(quality)s::text[],
+       %(open)s::float8[], %(high)s::float8[], %(low)s::float8[], %(close)s::float8[],
+       %(mark)s::float8[], %(halted)s::float8[], %(shortable)s::float8[],
+       %(shortable_shares)s::float8[], %(volume_rate_3min)s::float8[],
+       %(volume_rate_5min)s::float8[], %(volume_rate_10min)s::float8[],
+       %(avg_volume)s::float8[], %(call_open_interest)s::float8[],
+       %(put_open_interest)s::float8[], %(open_interest)s::float8[], %(call_volume)s::float8[],
+       %(put_volume)s::float8[], %(historical_volatility)s::float8[],
+       %(implied_volatility)s::float8[], %(bid_exchange)s::text[], %(ask_exchange)s::text[],
+       %(last_exchange)s::text[])
+    ON CONFLICT (instrument_id) DO UPDATE SET
+       ts = excluded.ts, recv_ts = excluded.recv_ts, seq = excluded.seq, epoch = excluded.epoch,
+       provider = excluded.provider, quality = excluded.quality, open = excluded.open,
+       high = excluded.high, low = excluded.low, close = excluded.close, mark = excluded.mark,
+       halted = excluded.halted, shortable = excluded.shortable,
+       shortable_shares = excluded.shortable_shares,
+       volume_rate_3min = excluded.volume_rate_3min,
+       volume_rate_5min = excluded.volume_rate_5min,
+       volume_rate_10min = excluded.volume_rate_10min, avg_volume = excluded.avg_volume,
+       call_open_interest = excluded.call_open_interest,
+       put_open_interest = excluded.put_open_interest, open_interest = excluded.open_interest,
+       call_volume = excluded.call_volume, put_volume = excluded.put_volume,
+       historical_volatility = excluded.historical_volatility,
+       implied_volatility = excluded.implied_volatility, bid_exchange = excluded.bid_exchange,
+       ask_exchange = excluded.ask_exchange, last_exchange = excluded.last_exchange
+ WHERE (l.epoch = excluded.epoch AND l.seq <= excluded.seq)
+    OR (l.epoch <> excluded.epoch AND l.recv_ts <= excluded.recv_ts);
+
+-- latest_greeks --
+-- An older value never overwrites a newer one: by seq within a start of the sidecar, by arrival
+-- between starts. Greeks only.
+INSERT INTO ibkeeper.quote_latest AS l
+      (instrument_id, ts, recv_ts, seq, epoch, provider, quality, model_iv, model_delta,
+       model_gamma, model_vega, model_theta, model_price, pv_dividend, underlying_price, bid_iv,
+       ask_iv, last_iv)
+SELECT * FROM unnest(
+       %(instrument_id)s::int[], %(ts)s::timestamptz[], %(recv_ts)s::timestamptz[],
+       %(seq)s::bigint[], %(epoch)s::int[], %(provider)s::text[], %(quality)s::text[],
+       %(model_iv)s::float8[], %(model_delta)s::float8[], %(model_gamma)s::float8[],
+       %(model_vega)s::float8[], %(model_theta)s::float8[], %(model_price)s::float8[],
+       %(pv_dividend)s::float8[], %(underlying_price)s::float8[], %(bid_iv)s::float8[],
+       %(ask_iv)s::float8[], %(last_iv)s::float8[])
+    ON CONFLICT (instrument_id) DO UPDATE SET
+       ts = excluded.ts, recv_ts = excluded.recv_ts, seq = excluded.seq, epoch = excluded.epoch,
+       provider = excluded.provider, quality = excluded.quality, model_iv = excluded.model_iv,
+       model_delta = excluded.model_delta, model_gamma = excluded.model_gamma,
+       model_vega = excluded.model_vega, model_theta = excluded.model_theta,
+       model_price = excluded.model_price, pv_dividend = excluded.pv_dividend,
+       underlying_price = excluded.underlying_price, bid_iv = excluded.bid_iv,
+       ask_iv = excluded.ask_iv, last_iv = excluded.last_iv
+ WHERE (l.epoch = excluded.epoch AND l.seq <= excluded.seq)
+    OR (l.epoch <> excluded.epoch AND l.recv_ts <= excluded.recv_ts);
+
+-- read_latest --
+-- What the cache knew before this start: IB re-sends its last print, which is then no new one.
+SELECT * FROM ibkeeper.quote_latest;
+
+-- note_feed_minute --
+-- Counts are what is new since the last call, so that a restart within the minute adds up.
+INSERT INTO ibkeeper.feed_minute AS m
+      (minute, sidecar, provider, ticks, rows, batches, latency_p50_ms, latency_p99_ms,
+       latency_max_ms, staleness_max_s)
+VALUES (%(minute)s, %(sidecar)s, %(provider)s, %(ticks)s, %(rows)s, %(batches)s, %(p50_ms)s,
+        %(p99_ms)s, %(max_ms)s, %(staleness_s)s)
+    ON CONFLICT (minute, sidecar, provider) DO UPDATE SET
+       ticks = m.ticks + excluded.ticks, rows = m.rows + excluded.rows,
+       batches = m.batches + excluded.batches,
+       latency_p50_ms = coalesce(excluded.latency_p50_ms, m.latency_p50_ms),
+       latency_p99_ms = coalesce(excluded.latency_p99_ms, m.latency_p99_ms),
+       latency_max_ms = greatest(m.latency_max_ms, excluded.latency_max_ms),
+       staleness_max_s = greatest(m.staleness_max_s, excluded.staleness_max_s);

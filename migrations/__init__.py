@@ -1,0 +1,1 @@
+"""Alembic migrations; run through `ibcore.db.migrate`, which needs no alembic.ini."""

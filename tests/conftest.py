@@ -1,0 +1,55 @@
+"""Real parts for every test: one embedded PostgreSQL for the session, emptied between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ibcore import db
+from ibcore.embedded import Server
+from ibcore.models import METADATA, SCHEMA
+
+# What the migrations filled and no test may empty.
+_KEPT = "state_transition"
+_TABLES = [table.name for table in METADATA.sorted_tables if table.name != _KEPT]
+_FILLED = sql.SQL(" UNION ALL ").join(
+    sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(name, sql.Identifier(SCHEMA, name))
+    for name in _TABLES
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio: ib_async knows nothing else."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run one embedded PostgreSQL; without fsync, since its data dies with the session."""
+    home: Path = tmp_path_factory.mktemp("home")
+    with Server(home, settings={"fsync": "off", "shared_buffers": "128MB"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Server) -> str:
+    """Return the URL of a database migrated to head, shared by the session."""
+    url = postgres_server.url()
+    db.migrate(url)
+    return url
+
+
+@pytest.fixture
+def db_url(postgres_url: str) -> str:
+    """Return the same URL with every table empty."""
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        filled = [name for (name,) in conn.execute(_FILLED)]
+        if filled:
+            tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in filled)
+            conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
+    return postgres_url
