@@ -340,3 +340,41 @@ VALUES (%(minute)s, %(sidecar)s, %(provider)s, %(ticks)s, %(rows)s, %(batches)s,
        latency_p99_ms = coalesce(excluded.latency_p99_ms, m.latency_p99_ms),
        latency_max_ms = greatest(m.latency_max_ms, excluded.latency_max_ms),
        staleness_max_s = greatest(m.staleness_max_s, excluded.staleness_max_s);
+
+-- watch_rows --
+-- The watch list of one sidecar, with the instrument where IB described it today.
+SELECT w.id, w.symbol, w.sec_type, w.exchange, w.currency, w.primary_exchange, w.expiry,
+       w.strike::float8 AS strike, w."right", w.multiplier, w.trading_class, w.con_id,
+       w.generic_ticks, w.priority, w.state,
+       i.id AS instrument_id, i.con_id AS known_con_id, i.symbol AS known_symbol,
+       i.sec_type AS known_sec_type, i.currency AS known_currency,
+       i.primary_exchange AS known_primary_exchange, i.local_symbol AS known_local_symbol,
+       i.trading_class AS known_trading_class, i.multiplier AS known_multiplier,
+       to_char(i.expiry, 'YYYYMMDD') AS known_expiry, i.strike::float8 AS known_strike,
+       i."right" AS known_right
+  FROM ibkeeper.watch w
+  LEFT JOIN ibkeeper.instrument i
+    ON i.id = w.instrument_id AND i.details_at > clock_timestamp() - interval '20 hours'
+ WHERE w.sidecar = %(sidecar)s
+ ORDER BY w.priority, w.id;
+
+-- watch_qualified --
+-- Many lines at once: which instrument each of them is.
+UPDATE ibkeeper.watch w
+   SET instrument_id = v.instrument_id, changed_at = clock_timestamp()
+  FROM unnest(%(ids)s::int[], %(instrument_ids)s::int[]) AS v(id, instrument_id)
+ WHERE w.id = v.id AND w.instrument_id IS DISTINCT FROM v.instrument_id;
+
+-- watch_to_pending --
+-- The machine goes from any state to any other through pending.
+UPDATE ibkeeper.watch w
+   SET state = 'pending'
+  FROM unnest(%(ids)s::int[], %(states)s::text[]) AS v(id, state)
+ WHERE w.id = v.id AND w.state NOT IN ('pending', v.state);
+
+-- watch_to_state --
+-- Many lines at once; a line that has not changed is not written.
+UPDATE ibkeeper.watch w
+   SET state = v.state, reason = v.reason, changed_at = clock_timestamp()
+  FROM unnest(%(ids)s::int[], %(states)s::text[], %(reasons)s::text[]) AS v(id, state, reason)
+ WHERE w.id = v.id AND (w.state, w.reason) IS DISTINCT FROM (v.state, v.reason);

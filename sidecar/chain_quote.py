@@ -1,0 +1,108 @@
+"""What one market-data line has said so far, and when that is enough.
+
+    complete   what is wanted of it is there: bid, ask and IB's model (IV and delta) of an
+               option, a price of an underlying
+    partial    something of it is there
+    missing    nothing of it is there
+
+An empty bid is not an answer that ends the wait: IB often sends it first and the bid later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from ibcore.domain import GreeksKind, Quality, QuoteState
+from sidecar import empties, fold
+from sidecar.ticks import Kind, Meaning, field_of, meaning_of
+
+OPTION: Final = ("bid", "ask", "model")
+UNDERLYING: Final = ("price",)
+
+_QUALITY: Final = {
+    1: Quality.live,
+    2: Quality.frozen,
+    3: Quality.delayed,
+    4: Quality.delayed_frozen,
+}
+_STATS: Final = frozenset({"close", "volume", "open_interest"})
+
+
+@dataclass(slots=True)
+class LineValues:
+    """The newest values of one line."""
+
+    right: str = ""
+    wanted: tuple[str, ...] = OPTION
+    book: fold.Book = fold.EMPTY_BOOK
+    last: fold.Print | None = None
+    model: fold.Computation | None = None
+    stats: dict[str, float] = field(default_factory=dict)
+    quality: Quality = Quality.live
+    recv_us: int | None = None
+    refusal: str = ""
+
+    def price(self, tick_type: int, price: float, size: float) -> None:
+        """Take a tickPrice with the size that came in the same message."""
+        meaning = meaning_of(tick_type)
+        if meaning.kind is Kind.bid:
+            self.book = fold.bid(self.book, price, size)
+        elif meaning.kind is Kind.ask:
+            self.book = fold.ask(self.book, price, size)
+        elif meaning.kind is Kind.last:
+            self.last = fold.last(self.last, price, size)
+        else:
+            self._stat(tick_type, meaning, empties.price(price))
+
+    def size(self, tick_type: int, size: float) -> None:
+        """Take a tickSize."""
+        meaning = meaning_of(tick_type)
+        if meaning.kind is Kind.bid_size:
+            self.book = fold.bid_size(self.book, size)
+        elif meaning.kind is Kind.ask_size:
+            self.book = fold.ask_size(self.book, size)
+        elif meaning.kind is Kind.last_size:
+            self.last = fold.last_size(self.last, size)
+        else:
+            self._stat(tick_type, meaning, empties.amount(size))
+
+    def computation(self, tick_type: int, attrib: int, *numbers: float) -> None:
+        """Take a computation, in the order of the wire; only IB's own model counts."""
+        if meaning_of(tick_type).field == GreeksKind.model.value:
+            self.model = fold.computation(attrib, *numbers)
+
+    def data_type(self, code: int) -> None:
+        """Take the word on whether this line is live, frozen or delayed."""
+        self.quality = _QUALITY.get(code, self.quality)
+
+    def missing(self) -> tuple[str, ...]:
+        """Name what keeps this line from being complete."""
+        return tuple(name for name in self.wanted if not self._has(name))
+
+    def state(self) -> QuoteState:
+        """Grade the line."""
+        absent = len(self.missing())
+        if absent == 0:
+            return QuoteState.complete
+        return QuoteState.missing if absent == len(self.wanted) else QuoteState.partial
+
+    def spot(self) -> float | None:
+        """Return the best single price of an underlying: last, else mid, else the last close."""
+        if self.last is not None:
+            return self.last.price
+        if self.book.bid is not None and self.book.ask is not None:
+            return (self.book.bid + self.book.ask) / 2
+        return self.stats.get("close")
+
+    def _has(self, name: str) -> bool:
+        if name == "model":
+            return self.model is not None and None not in (self.model.iv, self.model.delta)
+        if name == "price":  # yesterday's close is better than nothing, but worth waiting for more
+            return self.last is not None or None not in (self.book.bid, self.book.ask)
+        return getattr(self.book, name) is not None
+
+    def _stat(self, tick_type: int, meaning: Meaning, value: float | None) -> None:
+        name = field_of(tick_type, meaning, self.right)
+        if name in _STATS and value is not None:
+            self.stats[name] = value
