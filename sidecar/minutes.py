@@ -1,0 +1,136 @@
+"""What each minute delivered: rows of `feed_minute`, refreshed every few seconds.
+
+Runs beside the writer on a connection of its own, so that neither waits for the other. It also
+makes the day partitions of tomorrow, at the start and whenever the UTC day changes; without
+them rows would land in the stray partition, late but not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+
+from ibcore import clock, db
+from ibcore.errors import IbkeeperError
+from ibcore.log import get_logger
+from sidecar.latency import Histogram
+
+log = get_logger(__name__)
+
+REFRESH_S: Final = 5.0
+DAYS_AHEAD: Final = 2
+
+
+@dataclass(slots=True)
+class _Minute:
+    ticks: int = 0
+    rows: int = 0
+    batches: int = 0
+    latency: Histogram = field(default_factory=Histogram)
+    silence_us: int = 0
+
+
+class MinuteBook:
+    """Counts by minute; `unwritten` gives what is new since the last `written`."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[datetime, _Minute] = {}
+        self._newest_us: int | None = None
+
+    def committed(self, now: datetime, commit_us: int, received: Mapping[int, int]) -> None:
+        """Count a committed batch: `received` is arrival time -> rows."""
+        minute = self._minute(now)
+        minute.rows += sum(received.values())
+        minute.batches += 1
+        for recv_us, rows in received.items():
+            minute.latency.add(max(0, commit_us - recv_us), rows)
+        if self._newest_us is not None:
+            minute.silence_us = max(minute.silence_us, min(received) - self._newest_us)
+        self._newest_us = max(received)
+
+    def looked(self, now: datetime, ticks: int) -> None:
+        """Count tick messages, and how long nothing has come."""
+        minute = self._minute(now)
+        minute.ticks += ticks
+        if self._newest_us is not None:
+            silence_us = clock.us_from_datetime(now) - self._newest_us
+            minute.silence_us = max(minute.silence_us, silence_us)
+
+    def unwritten(self) -> list[dict[str, Any]]:
+        """Return one row a minute, in the parameters of `note_feed_minute`."""
+        return [_row(start, minute) for start, minute in sorted(self._minutes.items())]
+
+    def written(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Take off what `rows` of `unwritten` said, and forget the minutes that are over."""
+        for row in rows:
+            minute = self._minutes[row["minute"]]
+            minute.ticks -= row["ticks"]
+            minute.rows -= row["rows"]
+            minute.batches -= row["batches"]
+            if row["minute"] < _start(now) and not minute.rows:
+                del self._minutes[row["minute"]]
+
+    def _minute(self, now: datetime) -> _Minute:
+        return self._minutes.setdefault(_start(now), _Minute())
+
+
+def _start(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0)
+
+
+def _row(start: datetime, minute: _Minute) -> dict[str, Any]:
+    return {
+        "minute": start,
+        "ticks": minute.ticks,
+        "rows": minute.rows,
+        "batches": minute.batches,
+        **minute.latency.quantiles()._asdict(),
+        "staleness_s": minute.silence_us / 1_000_000,
+    }
+
+
+class MinuteKeeper:
+    """The one that writes a MinuteBook."""
+
+    def __init__(self, url: str, book: MinuteBook, *, sidecar: str, provider: str) -> None:
+        self._url = url
+        self._book = book
+        self._who = {"sidecar": sidecar, "provider": provider}
+        self._connection: db.Connection | None = None
+        self._partitioned: date | None = None
+
+    async def refresh(self) -> None:
+        """Write what is new; leave it for the next time when the database is away."""
+        try:
+            connection = await self._connected()
+            with db.translated():
+                await self._write(connection)
+        except IbkeeperError as away:
+            log.warning("feed_minute_waits", reason=str(away))
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _write(self, connection: db.Connection) -> None:
+        now = clock.utcnow()
+        if self._partitioned != now.date():
+            query = db.QUERIES["ensure_partitions"]
+            await connection.execute(query, {"days_ahead": DAYS_AHEAD})
+            self._partitioned = now.date()
+        rows = self._book.unwritten()
+        async with connection.transaction():
+            for row in rows:
+                await connection.execute(db.QUERIES["note_feed_minute"], {**row, **self._who})
+        self._book.written(rows, now)
+
+    async def _connected(self) -> db.Connection:
+        if self._connection is None or self._connection.closed:
+            who = self._who["sidecar"]
+            self._connection = await db.connect(self._url, application=f"minutes {who}")
+        return self._connection

@@ -1,0 +1,165 @@
+"""One transaction per group of sealed batches: all of it is committed, or none, and only once.
+
+    BEGIN
+    COPY quote, trade, greeks, instrument_stat     those that have rows
+    upsert quote_latest                            the groups that changed   ┐
+    insert the batches into the ledger                                       │ one round trip
+    pg_notify('ibkeeper_rows', …)                                            │
+    COMMIT                                                                   ┘
+The ledger's primary key (spool, batch) is what makes re-sending safe: a group that was committed
+while its answer got lost stops there, whole, and is told as `AlreadyCommitted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.errors import UniqueViolation
+from psycopg.rows import dict_row
+
+from ibcore import db
+from ibcore.errors import IbkeeperError
+from sidecar import pgbinary
+from sidecar.batch import Batch, Blobs
+from sidecar.latest import (
+    GREEKS_GROUP,
+    QUOTE_GROUP,
+    STAT_GROUP,
+    STAT_TEXTS,
+    Change,
+    Now,
+    Stamp,
+    merged,
+)
+
+_LEDGER_KEY: Final = "ingest_batch_pkey"
+
+
+class AlreadyCommitted(IbkeeperError):
+    """The ledger has these batches: an earlier commit went through although its answer was lost."""
+
+
+class Writer:
+    """A connection that commits batches of one spool."""
+
+    def __init__(self, connection: db.Connection, *, spool: UUID, sidecar: str, epoch: int) -> None:
+        self._connection = connection
+        self._spool = spool
+        self._sidecar = sidecar
+        self._epoch = epoch
+
+    @classmethod
+    async def connect(cls, url: str, *, spool: UUID, sidecar: str, epoch: int) -> Writer:
+        """Open a connection, or raise DatabaseUnavailable."""
+        connection = await db.connect(url, application=f"recorder {sidecar}")
+        # Every statement here runs for ever: prepare at once, plan once.
+        connection.prepare_threshold = 0
+        pgbinary.register(connection)
+        return cls(connection, spool=spool, sidecar=sidecar, epoch=epoch)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def read_latest(self) -> list[dict[str, Any]]:
+        """Return the rows of `quote_latest`."""
+        with db.translated():
+            cursor = self._connection.cursor(row_factory=dict_row)
+            await cursor.execute(db.QUERIES["read_latest"])
+            return await cursor.fetchall()
+
+    async def commit(self, batches: Sequence[Batch]) -> None:
+        """Commit `batches` in one transaction; raise AlreadyCommitted if they were before."""
+        try:
+            with db.translated():
+                await self._commit(batches)
+        except UniqueViolation as twice:
+            await self._connection.rollback()
+            if twice.diag.constraint_name != _LEDGER_KEY:
+                raise
+            raise AlreadyCommitted from None
+        except psycopg.Error:
+            await self._connection.rollback()
+            raise
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        cursor = self._connection.cursor()
+        await cursor.execute(b"BEGIN")
+        for table in Blobs._fields:
+            blobs = [blob for batch in batches if (blob := getattr(batch.blobs, table))]
+            if blobs:
+                await self._copy(cursor, table, blobs)
+        async with self._connection.pipeline():
+            await self._upsert(cursor, merged([batch.change for batch in batches]))
+            await cursor.execute(db.QUERIES["note_batches"], self._ledger(batches))
+            await cursor.execute(db.QUERIES["announce_rows"], {"payload": self._hint(batches)})
+            await cursor.execute(b"COMMIT")
+
+    async def _copy(
+        self, cursor: psycopg.AsyncCursor[Any], table: str, blobs: Sequence[bytes]
+    ) -> None:
+        async with cursor.copy(db.QUERIES[f"copy_{table}"]) as copy:
+            await copy.write(b"".join((pgbinary.COPY_HEADER, *blobs, pgbinary.COPY_TRAILER)))
+
+    async def _upsert(self, cursor: psycopg.AsyncCursor[Any], change: Change) -> None:
+        if change.quote:
+            await cursor.execute(db.QUERIES["latest_quote"], _columns(change.quote, QUOTE_GROUP))
+        if change.stat:
+            await cursor.execute(db.QUERIES["latest_stat"], _columns(change.stat, STAT_GROUP))
+        if change.greeks:
+            await cursor.execute(db.QUERIES["latest_greeks"], _columns(change.greeks, GREEKS_GROUP))
+
+    def _ledger(self, batches: Sequence[Batch]) -> dict[str, Any]:
+        array = pgbinary.array
+        return {
+            "spool": self._spool,
+            "sidecar": self._sidecar,
+            "epoch": self._epoch,
+            "batch": array(pgbinary.Int8Array, [batch.number for batch in batches]),
+            "first_seq": array(pgbinary.Int8Array, [batch.first_seq for batch in batches]),
+            "last_seq": array(pgbinary.Int8Array, [batch.last_seq for batch in batches]),
+            "sealed_at": array(pgbinary.MomentArray, [batch.sealed_us for batch in batches]),
+        }
+
+    def _hint(self, batches: Sequence[Batch]) -> str:
+        hint = {
+            "epoch": self._epoch,
+            "from_seq": batches[0].first_seq,
+            "to_seq": batches[-1].last_seq,
+        }
+        return orjson.dumps(hint).decode()
+
+
+_STAMP_KINDS: Final[dict[str, type[pgbinary.Array]]] = {
+    "ts": pgbinary.MomentArray,
+    "recv_ts": pgbinary.MomentArray,
+    "seq": pgbinary.Int8Array,
+    "epoch": pgbinary.Int4Array,
+    "provider": pgbinary.TextArray,
+    "quality": pgbinary.TextArray,
+}
+
+
+def _kind(name: str) -> type[pgbinary.Array]:
+    if name == "last_ts":
+        return pgbinary.MomentArray
+    return pgbinary.TextArray if name in STAT_TEXTS else pgbinary.DoubleArray
+
+
+def _columns(rows: Mapping[int, Now], names: Sequence[str]) -> dict[str, pgbinary.Array]:
+    # Sorted: two sidecars that touch the same instruments must lock them in one order.
+    instruments = sorted(rows)
+    stamps = zip(*(rows[instrument].stamp for instrument in instruments), strict=True)
+    values = zip(*(rows[instrument].values for instrument in instruments), strict=True)
+    columns: dict[str, pgbinary.Array] = {
+        "instrument_id": pgbinary.array(pgbinary.Int4Array, instruments)
+    }
+    for name, column in zip(Stamp._fields, stamps, strict=True):
+        columns[name] = pgbinary.array(_STAMP_KINDS[name], column)
+    for name, column in zip(names, values, strict=True):
+        columns[name] = pgbinary.array(_kind(name), column)
+    return columns
