@@ -1,0 +1,170 @@
+"""What the gateway says to each request: one function a message, looked up by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ibcore.sim import account, details, hours, requests
+from ibcore.sim.config import Clock, SimConfig
+from ibcore.sim.session import Session
+from ibcore.sim.source import Source
+from ibcore.sim.subscriptions import Subscriptions
+
+
+class Context(Protocol):
+    """What the answers need of the gateway."""
+
+    config: SimConfig
+    clock: Clock
+    source: Source
+    subscriptions: Subscriptions
+
+
+def greet(context: Context, session: Session) -> None:
+    """Send what follows startApi: accounts BEFORE the next order id, then the farms."""
+    session.send_message("managed_accounts", accounts=context.config.account)
+    session.send_message("next_valid_id", order_id=1)
+    session.error(-1, 2104, "Market data farm connection is OK:usfarm")
+    session.error(-1, 2106, "HMDS data farm connection is OK:ushmds")
+    session.error(-1, 2158, "Sec-def data farm connection is OK:secdefil")
+
+
+def _market_data(context: Context, session: Session, request: requests.MarketData) -> None:
+    config = context.config
+    context.subscriptions.open(
+        session,
+        request,
+        now=context.clock.monotonic(),
+        snapshot_s=config.snapshot_s * config.cadence_scale,
+    )
+
+
+def _cancel_market_data(context: Context, session: Session, request: requests.Request) -> None:
+    context.subscriptions.cancel(session, request.req_id)
+
+
+def _contract_details(
+    context: Context, session: Session, request: requests.ContractDetails
+) -> None:
+    spec = request.spec
+    if not spec.con_id and spec.sec_type not in {"STK", "OPT"}:
+        cause = "Please enter a valid security type"
+        session.error(request.req_id, 321, f"Error validating request.-'bQ' : cause - {cause}")
+        return
+    found = context.source.universe.find(spec)
+    if not found:
+        text = "No security definition has been found for the request"
+        session.error(request.req_id, 200, text)
+        return
+    today = hours.new_york_date(context.clock.utcnow())
+    for contract in found:
+        session.send(
+            details.details(request.req_id, contract, today=today, version=session.version)
+        )
+    session.send_message("contract_details_end", req_id=request.req_id)
+
+
+def _option_parameters(
+    context: Context, session: Session, request: requests.OptionParameters
+) -> None:
+    universe = context.source.universe
+    known = universe.by_id.get(request.con_id)
+    if known is None or known.is_option or request.sec_type != "STK":
+        cause = "Invalid contract id" if known is None else "Invalid security type"
+        session.error(request.req_id, 321, f"Error validating request.-'bP' : cause - {cause}")
+        return
+    chain = universe.options(known.symbol)
+    for data in details.option_parameters(request.req_id, chain, version=session.version):
+        session.send(data)
+
+
+def _market_data_type(
+    _context: Context, session: Session, request: requests.MarketDataType
+) -> None:
+    # Live data is permitted for everything here, so IB would go on sending live data (58 says 1).
+    session.market_data_kind = request.kind
+
+
+def _current_time(context: Context, session: Session, _request: requests.Request) -> None:
+    session.send_message("current_time", time=context.clock.unix_ns() // 1_000_000_000)
+
+
+def _matching_symbols(
+    context: Context, session: Session, request: requests.MatchingSymbols
+) -> None:
+    matches = context.source.universe.matching(request.pattern)
+    session.send(details.symbol_samples(request.req_id, matches, version=session.version))
+
+
+def _market_rule(_context: Context, session: Session, request: requests.MarketRule) -> None:
+    data = details.market_rule(request.rule)
+    if data is None:
+        session.error(-1, 321, f"Error validating request.-'bV' : cause - rule {request.rule}")
+    else:
+        session.send(data)
+
+
+def _managed_accounts(context: Context, session: Session, _request: requests.Request) -> None:
+    session.send_message("managed_accounts", accounts=context.config.account)
+
+
+def _account_updates(context: Context, session: Session, request: requests.AccountUpdates) -> None:
+    name = context.config.account
+    if request.msg_id == 76:
+        account.updates_multi(session, request.req_id, name)
+    elif request.subscribe:
+        account.updates(session, name, context.clock.utcnow())
+
+
+def _account_summary(context: Context, session: Session, request: requests.AccountSummary) -> None:
+    account.summary(session, request, context.config.account)
+
+
+def _next_id(_context: Context, session: Session, _request: requests.Request) -> None:
+    session.send_message("next_valid_id", order_id=1)
+
+
+def _ends(name: str, *, with_id: bool = False) -> Answer:
+    """Answer with an empty list: there are no orders, positions or executions here yet."""
+
+    def answer(_context: Context, session: Session, request: requests.Request) -> None:
+        if with_id:
+            session.send_message(name, req_id=request.req_id)
+        else:
+            session.send_message(name)
+
+    return answer
+
+
+def _nothing(_context: Context, _session: Session, _request: requests.Request) -> None:
+    """Accept a request that has no answer."""
+
+
+Answer = Callable[[Any, Session, Any], None]
+
+ANSWERS: Final[dict[int, Answer]] = {
+    1: _market_data,
+    2: _cancel_market_data,
+    5: _ends("open_order_end"),
+    6: _account_updates,
+    7: _ends("executions_end", with_id=True),
+    8: _next_id,
+    9: _contract_details,
+    14: _nothing,
+    15: _nothing,
+    16: _ends("open_order_end"),
+    17: _managed_accounts,
+    49: _current_time,
+    59: _market_data_type,
+    61: _ends("position_end"),
+    62: _account_summary,
+    63: _nothing,
+    64: _nothing,
+    76: _account_updates,
+    77: _nothing,
+    78: _option_parameters,
+    81: _matching_symbols,
+    91: _market_rule,
+    99: _ends("completed_orders_end"),
+}

@@ -1,0 +1,82 @@
+"""The board of one instrument: every current value by IB tick type, and the tick vocabulary.
+
+A board has one writer, its source. Lines compare it with what they sent last: a value that did
+not change is not sent, as at IB.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+PRICE_TICKS: Final = frozenset({1, 2, 4, 6, 7, 9, 14, 15, 16, 17, 18, 19, 20, 37})
+SIZE_TICKS: Final = frozenset({0, 3, 5, 8, 21, 27, 28, 29, 30, 63, 64, 65, 87, 89})
+STRING_TICKS: Final = frozenset({32, 33, 45, 48, 84})
+SIZE_OF: Final = {1: 0, 2: 3, 4: 5}
+COMPUTATIONS: Final = (10, 11, 12, 13)
+
+# Sent without being asked for, in the order in which IB opens a line.
+DEFAULT_TICKS: Final = (1, 0, 2, 3, 32, 33, 4, 5, 84, 45, 8, 6, 7, 9, 14, 49)
+
+GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
+    100: (29, 30),
+    101: (27, 28),
+    104: (23,),
+    105: (87,),
+    106: (24,),
+    165: (15, 16, 17, 18, 19, 20, 21),
+    221: (37,),
+    232: (37,),
+    233: (48,),
+    236: (46, 89),
+    293: (54,),
+    294: (55,),
+    295: (56,),
+    411: (58,),
+    595: (63, 64, 65),
+}
+# Legal to ask for, and nothing comes of it here.
+_SILENT: Final = frozenset({162, 225, 256, 258, 292, 318, 375, 456, 460, 577, 586, 588, 619})
+_STOCKS_ONLY: Final = frozenset({165, 236, 258, 456, 595})
+LEGAL: Final = {
+    "STK": frozenset(GENERIC_TICKS) | _SILENT,
+    "OPT": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
+}
+
+
+class Tick(NamedTuple):
+    """One market-data message, before it has a request id."""
+
+    tick_type: int
+    value: float | str
+    size: float = 0.0  # of a price
+
+
+class Board:
+    """Current values of one instrument by tick type; computations keep their fields as text."""
+
+    __slots__ = ("computations", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[int, float | str] = {}
+        self.computations: dict[int, str] = {}
+
+    def quote(self, bid: float, bid_size: float, ask: float, ask_size: float) -> None:
+        """Set the best bid and ask; a side without a price is -1 with size 0, as IB writes it."""
+        values = self.values
+        values[1], values[0] = (bid, bid_size) if bid > 0 else (-1.0, 0.0)
+        values[2], values[3] = (ask, ask_size) if ask > 0 else (-1.0, 0.0)
+
+    def trade(self, price: float, size: float, *, unix_ms: int) -> None:
+        """Set the last print and everything that follows from it."""
+        values = self.values
+        before = float(values.get(8, 0.0))
+        volume = before + size
+        turnover = float(values.get(-1, price * before)) + price * size
+        values[4], values[5], values[8], values[-1] = price, size, volume, turnover
+        values[6] = max(float(values.get(6, price)), price)
+        values[7] = min(float(values.get(7, price)), price)
+        values.setdefault(14, price)
+        values[45] = str(unix_ms // 1000)
+        values[54] = float(values.get(54, 0.0)) + 1
+        vwap = turnover / volume
+        values[48] = f"{price};{size:g};{unix_ms};{volume:.0f};{vwap:.8f};true"

@@ -1,0 +1,67 @@
+"""What a simulated gateway is told at start, and the clock it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from ibcore import clock as wall
+from ibcore.sim.catalogue import CATALOGUE, DEFAULT_SYMBOLS
+
+
+class Clock(Protocol):
+    """What the simulator needs of a clock; the module `ibcore.clock` is one."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    def utcnow(self) -> datetime:
+        """Return the wall clock, aware."""
+
+    def unix_ns(self) -> int:
+        """Return the wall clock in nanoseconds since 1970."""
+
+
+def _wall_clock() -> Clock:
+    return wall
+
+
+@dataclass(frozen=True)
+class SimConfig:
+    """Settings of one simulated gateway."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: any free one, read it from Gateway.port
+    control_port: int | None = None  # None: no control port; 0: any free one
+    seed: int = 7
+    symbols: tuple[str, ...] = DEFAULT_SYMBOLS
+    account: str = "DU1234567"
+    lines: int | None = 100  # market-data lines of the user, over all sessions
+    cadence_scale: float = 1.0  # 0.1: ten times as fast as IB sends
+    snapshot_s: float = 11.0  # how long IB takes to end a snapshot; scaled as the cadence is
+    tape: Path | str | None = None
+    speed: float = 1.0
+    tape_symbol: str = "TAPE"  # who a recorded-ticks tape is served as
+    tape_start: str = "09:30"  # New York time at which a day's tape begins
+    tape_loop: bool = False  # False: hold the last values
+    rate: float | None = None  # messages a second in all, every one a change; for benches
+    ledger_limit: int | None = None  # ticks and requests kept; None: all
+    write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
+    clock: Clock = field(default_factory=_wall_clock)
+
+    def __post_init__(self) -> None:
+        unknown = [
+            symbol for symbol in (*self.symbols, self.tape_symbol) if symbol not in CATALOGUE
+        ]
+        if unknown:
+            raise ValueError(
+                f"The simulator does not know {', '.join(unknown)};"
+                f" it knows {', '.join(CATALOGUE)}."
+            )
+        for name in ("speed", "cadence_scale", "snapshot_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
+        if self.rate is not None and self.rate <= 0:
+            raise ValueError(f"rate must be above 0, not {self.rate}.")

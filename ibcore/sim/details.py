@@ -1,0 +1,140 @@
+"""Contract details: what message 10 says about a contract."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from ibcore.sim import catalogue, hours, messages
+from ibcore.sim.contracts import Contract
+
+# "26" is IB's rule for a penny everywhere, "110"/"109" the penny-pilot rules of options.
+_STOCK_RULE: Final = "26"
+_OPTION_RULE: Final = "109"
+_STOCK_DAY: Final = ("0400", "2000")
+_LIQUID_DAY: Final = ("0930", "1600")
+
+
+def details(req_id: int, contract: Contract, *, today: date, version: int) -> bytes:
+    """Build message 10 of one contract."""
+    kind = _option_fields(contract) if contract.is_option else _stock_fields(contract)
+    trading = _LIQUID_DAY if contract.is_option else _STOCK_DAY
+    return messages.encode(
+        "contract_details",
+        version,
+        req_id=req_id,
+        symbol=contract.symbol,
+        sec_type=contract.sec_type,
+        strike=contract.strike,
+        right=contract.right,
+        exchange="SMART",
+        currency="USD",
+        local_symbol=contract.local_symbol,
+        market_name=contract.trading_class,
+        trading_class=contract.trading_class,
+        con_id=contract.con_id,
+        min_tick=contract.min_tick,
+        multiplier=contract.multiplier,
+        price_magnifier=1,
+        long_name=contract.name.long_name,
+        time_zone=hours.ZONE_ID,
+        trading_hours=hours.sessions(today, *trading),
+        liquid_hours=hours.sessions(today, *_LIQUID_DAY),
+        **kind,
+    )
+
+
+def _rules(exchanges: str, rule: str) -> str:
+    return ",".join([rule] * len(exchanges.split(",")))
+
+
+def _stock_fields(contract: Contract) -> dict[str, object]:
+    name = contract.name
+    return {
+        "order_types": catalogue.STOCK_ORDER_TYPES,
+        "valid_exchanges": catalogue.STOCK_EXCHANGES,
+        "under_con_id": 0,
+        "primary_exchange": name.primary_exchange,
+        "industry": name.industry,
+        "category": name.category,
+        "subcategory": name.subcategory,
+        "sec_ids": [1, "ISIN", _isin(name.con_id)],
+        "agg_group": 1,
+        "market_rules": _rules(catalogue.STOCK_EXCHANGES, _STOCK_RULE),
+        "stock_type": name.stock_type,
+        "min_size": 0.0001,
+        "size_increment": 0.0001,
+        "suggested_size": 100,
+    }
+
+
+def _option_fields(contract: Contract) -> dict[str, object]:
+    return {
+        # IB appends time and zone (ib_async#128); clients that take it for a date break here.
+        "last_trade": f"{contract.expiry} 16:00:00 {hours.ZONE_ID}",
+        "order_types": catalogue.OPTION_ORDER_TYPES,
+        "valid_exchanges": catalogue.OPTION_EXCHANGES,
+        "under_con_id": contract.name.con_id,
+        "contract_month": contract.expiry[:6],
+        "sec_ids": 0,
+        "agg_group": 2,
+        "under_symbol": contract.symbol,
+        "under_sec_type": "STK",
+        "market_rules": _rules(catalogue.OPTION_EXCHANGES, _OPTION_RULE),
+        "real_expiry": contract.expiry,
+        "min_size": 1,
+        "size_increment": 1,
+        "suggested_size": 1,
+    }
+
+
+def _isin(con_id: int) -> str:
+    """Make up a well-formed identifier: the real ones are licensed."""
+    body = f"US{con_id:09d}"
+    digits = "".join(str(int(letter, 36)) for letter in body)
+    doubled = [
+        sum(divmod(int(digit) * (2 - index % 2), 10))
+        for index, digit in enumerate(reversed(digits))
+    ]
+    return f"{body}{-sum(doubled) % 10}"
+
+
+def option_parameters(req_id: int, chain: list[Contract], *, version: int) -> list[bytes]:
+    """Build messages 75 for SMART and two exchanges, then 76."""
+    if not chain:
+        return [messages.encode("option_parameters_end", version, req_id=req_id)]
+    expiries = sorted({contract.expiry for contract in chain})
+    strikes = sorted({contract.strike for contract in chain})
+    frames = [
+        messages.encode(
+            "option_parameters",
+            version,
+            req_id=req_id,
+            exchange=exchange,
+            under_con_id=chain[0].name.con_id,
+            trading_class=chain[0].trading_class,
+            multiplier=chain[0].multiplier,
+            expiries=[len(expiries), *expiries],
+            strikes=[len(strikes), *strikes],
+        )
+        for exchange in ("CBOE", "SMART", "AMEX")
+    ]
+    return [*frames, messages.encode("option_parameters_end", version, req_id=req_id)]
+
+
+def symbol_samples(req_id: int, matches: list[Contract], *, version: int) -> bytes:
+    """Build message 79."""
+    samples: list[object] = [len(matches)]
+    for contract in matches:
+        samples += [contract.con_id, contract.symbol, "STK", contract.name.primary_exchange, "USD"]
+        samples += [2, "CFD", "OPT"]
+        if version >= 176:
+            samples += [contract.name.long_name, ""]
+    return messages.encode("symbol_samples", version, req_id=req_id, samples=samples)
+
+
+def market_rule(rule: int) -> bytes | None:
+    """Build message 93, or nothing for a rule that does not exist."""
+    known: dict[int, list[object]] = {26: [1, 0, 0.01], 109: [2, 0, 0.01, 3, 0.05]}
+    increments = known.get(rule)
+    return messages.encode("market_rule", rule=rule, increments=increments) if increments else None

@@ -1,0 +1,127 @@
+"""The ledger: what was sent and what was asked, in order, with wall-clock times.
+
+Append-only and independent of what clients believe: the oracle of every no-loss and
+no-duplicate test. A tick is kept as the very bytes that went into the socket buffer, with the
+time of that write; `sent_ticks` decodes them. Both lists are rings when limits are set, and
+then `forgotten` counts what fell out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from ibcore.sim import wire
+
+
+class LineKey(NamedTuple):
+    """Which subscription a tick was sent for."""
+
+    session_no: int
+    client_id: int
+    req_id: int
+    con_id: int
+
+
+class SentTick(NamedTuple):
+    """One market-data message as it went out; `fields` is the text after the tick type."""
+
+    at_ns: int
+    session_no: int
+    client_id: int
+    req_id: int
+    con_id: int
+    msg_id: int
+    tick_type: int
+    fields: tuple[str, ...]
+
+
+class Received(NamedTuple):
+    """One request as it came in; `verdict` is `ok`, or why it was refused."""
+
+    at_ns: int
+    session_no: int
+    client_id: int
+    msg_id: int
+    req_id: int
+    fields: tuple[str, ...]
+    verdict: str
+
+
+class SessionRecord(NamedTuple):
+    """One step in the life of a connection: opened, started, refused, closed."""
+
+    at_ns: int
+    session_no: int
+    client_id: int
+    event: str
+    detail: str
+
+
+Entry: TypeAlias = tuple[int, LineKey, bytes]
+
+# Where the tick type stands, by message; the request id is the field before it.
+_TICK_TYPE_AT = {1: 3, 2: 3, 21: 2, 45: 3, 46: 3}
+
+
+class Ledger:
+    """What one gateway did."""
+
+    def __init__(self, *, limit: int | None = None) -> None:
+        self._ticks: deque[Entry] = deque(maxlen=limit)
+        self.requests: deque[Received] = deque(maxlen=limit)
+        self.sessions: deque[SessionRecord] = deque(maxlen=limit)
+        self.counts: Counter[str] = Counter()
+        self.tick_count = 0
+
+    def ticks(self, at_ns: int, sent: Sequence[tuple[LineKey, bytes]]) -> None:
+        """Note the ticks of one socket write."""
+        self.tick_count += len(sent)
+        self._ticks.extend((at_ns, key, data) for key, data in sent)
+
+    def request(self, received: Received) -> None:
+        """Note one request."""
+        self.requests.append(received)
+        self.counts["requests" if received.verdict == "ok" else "requests_refused"] += 1
+
+    def session(self, record: SessionRecord) -> None:
+        """Note a step in the life of a connection."""
+        self.sessions.append(record)
+        self.counts[f"sessions_{record.event}"] += 1
+
+    @property
+    def forgotten(self) -> int:
+        """How many ticks fell out of the ring."""
+        return self.tick_count - len(self._ticks)
+
+    @property
+    def sent_ticks(self) -> list[SentTick]:
+        """Decode every tick that is still held; build it once, not in a loop."""
+        return list(self.since(0))
+
+    def since(self, number: int) -> Iterator[SentTick]:
+        """Decode the ticks from the `number`th ever sent on."""
+        held = islice(self._ticks, max(number - self.forgotten, 0), None)
+        return (_decode(entry) for entry in held)
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters."""
+        return {**self.counts, "ticks": self.tick_count, "ticks_forgotten": self.forgotten}
+
+
+def by_line(ticks: Iterable[SentTick]) -> dict[tuple[int, int], list[SentTick]]:
+    """Group ticks by (session number, request id), order kept."""
+    lines: dict[tuple[int, int], list[SentTick]] = {}
+    for tick in ticks:
+        lines.setdefault((tick.session_no, tick.req_id), []).append(tick)
+    return lines
+
+
+def _decode(entry: Entry) -> SentTick:
+    at_ns, key, data = entry
+    fields = wire.unframe(data)
+    msg_id = int(fields[0])
+    place = _TICK_TYPE_AT[msg_id]
+    return SentTick(at_ns, *key, msg_id, int(fields[place]), fields[place + 1 :])

@@ -1,0 +1,156 @@
+"""The gateway: listens, admits sessions, and turns the pump that moves the market and its lines.
+
+    async with Gateway(SimConfig(seed=7)) as gateway:
+        await IB().connectAsync("127.0.0.1", gateway.port, clientId=1)
+        ...
+        assert gateway.ledger.sent_ticks
+
+Everything runs on one event loop. Tasks: one accept server, one task a session, one pump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Final
+
+from ibcore.errors import PortTaken
+from ibcore.log import get_logger
+from ibcore.sim import answers, requests
+from ibcore.sim.config import SimConfig
+from ibcore.sim.ledger import Ledger
+from ibcore.sim.market import Market
+from ibcore.sim.session import Session
+from ibcore.sim.source import Source
+from ibcore.sim.subscriptions import Subscriptions
+
+log = get_logger(__name__)
+
+__all__ = ["Gateway", "SimConfig"]
+
+_PUMP_S: Final = 0.005
+
+
+class Gateway:
+    """One simulated gateway on one port."""
+
+    def __init__(self, config: SimConfig | None = None) -> None:
+        self.config = config or SimConfig()
+        self.clock = self.config.clock
+        self.ledger = Ledger(limit=self.config.ledger_limit)
+        self.source: Source = Market(self.config)
+        self.subscriptions = Subscriptions(self.source, self.ledger, limit=self.config.lines)
+        self.sessions: dict[int, Session] = {}  # by client id, started ones only
+        self.refusing = False
+        self._connections: dict[asyncio.Task[None], Session] = {}
+        self._opened = 0
+        self._server: asyncio.Server | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Gateway:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Bind the ports and start the pump."""
+        try:
+            self._server = await asyncio.start_server(
+                self._accept, self.config.host, self.config.port
+            )
+        except OSError as error:
+            raise PortTaken(
+                f"The simulated gateway cannot listen on {self.config.host}:{self.config.port}"
+                f" ({error.strerror}).",
+                remedy="Nothing was started. Choose another port, or stop what holds this one.",
+            ) from None
+        self._pump = asyncio.create_task(self._run_pump(), name="sim-pump")
+
+    @property
+    def port(self) -> int:
+        """Return the API port that is bound."""
+        assert self._server is not None, "the gateway is not started"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Cut every session and release the ports; safe to call twice."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+            self._pump = None
+        if self._server is not None:
+            self._server.close()
+            self.drop_all()
+            if self._connections:
+                await asyncio.wait(list(self._connections))
+            await self._server.wait_closed()
+            self._server = None
+
+    def drop_all(self) -> int:
+        """Cut every connection; return how many there were."""
+        for session in self._connections.values():
+            session.abort()
+        return len(self._connections)
+
+    # -- sessions --------------------------------------------------------------------------
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            self.ledger.counts["connections_refused"] += 1
+            writer.transport.abort()
+            return
+        self._opened += 1
+        limit = self.config.write_limit
+        session = Session(self._opened, (reader, writer), self, write_limit=limit)
+        task = asyncio.create_task(self._serve(session), name=f"sim-session-{session.number}")
+        self._connections[task] = session
+        task.add_done_callback(self._connections.pop)
+
+    async def _serve(self, session: Session) -> None:
+        why = "failed"
+        try:
+            why = await session.run()
+        finally:
+            self.subscriptions.drop_all(session)
+            if self.sessions.get(session.client_id) is session:
+                del self.sessions[session.client_id]
+            await session.close(why)
+
+    def start_session(self, session: Session, client_id: int) -> bool:
+        """Admit a client id that nobody uses, and greet it."""
+        if client_id in self.sessions:
+            return False
+        session.client_id = client_id
+        session.started = True
+        self.sessions[client_id] = session
+        answers.greet(self, session)
+        return True
+
+    def answer(self, session: Session, request: requests.Request) -> None:
+        """Answer one request; a bug in an answer must not end other people's sessions."""
+        try:
+            answers.ANSWERS[request.msg_id](self, session, request)
+        except Exception:
+            log.exception("sim_answer_failed", msg_id=request.msg_id, session=session.number)
+            self.ledger.counts["answers_failed"] += 1
+            session.error(request.req_id, 322, "Error processing request.")
+
+    # -- the pump --------------------------------------------------------------------------
+
+    async def _run_pump(self) -> None:
+        while True:
+            await asyncio.sleep(_PUMP_S)
+            self._turn(self.clock.monotonic())
+
+    def _turn(self, now: float) -> None:
+        self.subscriptions.apply(self.source.advance(now))
+        self.subscriptions.end_snapshots(now)
+        for session in self.sessions.values():
+            session.flush()

@@ -1,0 +1,34 @@
+"""Where values come from: a source owns the universe and the boards, and moves them in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from ibcore.sim.board import Board, Tick
+from ibcore.sim.contracts import Contract, Universe
+
+
+class Change(NamedTuple):
+    """An instrument moved. With `ticks` lines send those as they stand, else what differs."""
+
+    con_id: int
+    ticks: tuple[Tick, ...] = ()
+
+
+class Source(Protocol):
+    """A model or a tape."""
+
+    universe: Universe
+
+    def watch(self, contract: Contract, now: float) -> Board:
+        """Start to keep the board of `contract`; the first watch starts the clock of the source."""
+
+    def board(self, contract: Contract) -> Board:
+        """Return the board of a contract that is watched."""
+
+    def unwatch(self, contract: Contract) -> None:
+        """Stop keeping the board of an option nobody looks at."""
+
+    def advance(self, now: float) -> Sequence[Change]:
+        """Move the boards to `now` (monotonic seconds) and return what changed, in order."""

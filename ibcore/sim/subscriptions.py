@@ -1,0 +1,143 @@
+"""All lines of all sessions: the allowance, who watches what, and the turn that brings them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ibcore.sim.board import LEGAL
+from ibcore.sim.contracts import Contract
+from ibcore.sim.ledger import Ledger
+from ibcore.sim.lines import Line
+from ibcore.sim.requests import MarketData
+from ibcore.sim.source import Change, Source
+
+if TYPE_CHECKING:
+    from ibcore.sim.session import Session
+
+_NO_PERMISSION_NEEDED = 3  # snapshotPermissions of message 81
+_LEGAL_HINT = "100(Option Volume),101(Option Open Interest),106(impvolat),233(RTVolume)"
+
+
+class Subscriptions:
+    """The lines of one gateway."""
+
+    def __init__(self, source: Source, ledger: Ledger, *, limit: int | None) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._limit = limit
+        self._by_con_id: dict[int, list[Line]] = {}
+        self._snapshots: list[Line] = []
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        return (line for lines in self._by_con_id.values() for line in lines)
+
+    def open(self, session: Session, request: MarketData, *, now: float, snapshot_s: float) -> None:
+        """Answer reqMktData: a line that is up to date, or the error IB gives."""
+        contract = self._resolve(session, request)
+        if contract is None or not self._may_open(session, request, contract):
+            return
+        line = Line(session, request.req_id, contract, generic=request.generic_ticks)
+        session.lines[line.req_id] = line
+        self._by_con_id.setdefault(contract.con_id, []).append(line)
+        self.count += 1
+        board = self._source.watch(contract, now)
+        self._greet(session, line)
+        line.catch_up(board)
+        if request.snapshot:
+            line.ends_at = now + snapshot_s
+            self._snapshots.append(line)
+
+    def _resolve(self, session: Session, request: MarketData) -> Contract | None:
+        found = self._source.universe.find(request.spec)
+        if len(found) == 1:
+            return found[0]
+        text = "No security definition has been found for the request"
+        if found:
+            text = f"The contract description specified for {request.spec.symbol} is ambiguous."
+        session.error(request.req_id, 200, text)
+        return None
+
+    def _may_open(self, session: Session, request: MarketData, contract: Contract) -> bool:
+        wrong = [tick for tick in request.generic_ticks if tick not in LEGAL[contract.sec_type]]
+        if wrong:
+            listed = ",".join(map(str, wrong))
+            session.error(
+                request.req_id,
+                321,
+                f"Error validating request.-'bS' : cause - Incorrect generic tick list of {listed}."
+                f"  Legal ones for ({contract.sec_type}) are: {_LEGAL_HINT},...",
+            )
+        elif request.snapshot and request.generic_ticks:
+            session.error(
+                request.req_id,
+                321,
+                "Error validating request.-'bS' : cause - Snapshot market data subscription is"
+                " not applicable to generic ticks",
+            )
+        elif request.req_id in session.lines:
+            session.error(request.req_id, 322, "Error processing request.-'bS' : cause - Duplicate"
+                          f" ticker id - {request.req_id}")  # fmt: skip
+        elif self._limit is not None and self.count >= self._limit:
+            session.error(request.req_id, 101, "Max number of tickers has been reached.")
+        else:
+            return True
+        return False
+
+    def _greet(self, session: Session, line: Line) -> None:
+        session.send_message(
+            "tick_req_params",
+            req_id=line.req_id,
+            min_tick=line.contract.min_tick,
+            bbo_exchange="9c0001" if not line.contract.is_option else "a90001",
+            permissions=_NO_PERMISSION_NEEDED,
+        )
+        session.send_message("market_data_type", req_id=line.req_id, kind=1)
+
+    def cancel(self, session: Session, req_id: int) -> None:
+        """Answer cancelMktData."""
+        line = session.lines.get(req_id)
+        if line is None:
+            session.error(req_id, 300, f"Can't find EId with tickerId:{req_id}")
+        else:
+            self._drop(line)
+
+    def drop_all(self, session: Session) -> None:
+        """Forget every line of a session that ended."""
+        for line in list(session.lines.values()):
+            self._drop(line)
+
+    def _drop(self, line: Line) -> None:
+        del line.session.lines[line.req_id]
+        lines = self._by_con_id[line.contract.con_id]
+        lines.remove(line)
+        if not lines:
+            del self._by_con_id[line.contract.con_id]
+        if line.ends_at is not None:
+            self._snapshots.remove(line)
+        self.count -= 1
+        self._source.unwatch(line.contract)
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Bring the lines of what changed up to date; lines of slow clients fall behind."""
+        for change in changes:
+            for line in self._by_con_id.get(change.con_id, ()):
+                self._apply(line, change)
+
+    def _apply(self, line: Line, change: Change) -> None:
+        if line.session.congested:
+            line.behind = True
+            line.session.conflated += 1
+            self._ledger.counts["conflated"] += 1
+        elif change.ticks and not line.behind:
+            for tick in change.ticks:
+                line.send_exactly(tick)
+        else:
+            line.catch_up(self._source.board(line.contract))
+
+    def end_snapshots(self, now: float) -> None:
+        """Send 57 to the snapshots whose time is up."""
+        for line in [line for line in self._snapshots if line.ends_at and line.ends_at <= now]:
+            line.session.send_message("snapshot_end", req_id=line.req_id)
+            self._drop(line)
