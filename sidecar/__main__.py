@@ -1,0 +1,46 @@
+"""`python -m sidecar`: settings in, exit code out; what went wrong is one line, never a traceback.
+
+Exit codes: 0 stopped as asked · 1 failed · 3 configuration refused · 4 another sidecar of the
+same name holds the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from ibcore import log
+from ibcore.config import load
+from ibcore.errors import IbkeeperError
+from sidecar.app import serve
+
+
+def main() -> int:
+    """Run the sidecar and return its exit code."""
+    try:
+        settings = load()
+        log.configure(settings.log)
+        asyncio.run(serve(settings))
+    except KeyboardInterrupt:
+        return IbkeeperError.exit_code
+    except Exception as failure:
+        known = named(failure)
+        if known is None:
+            raise
+        sys.stderr.write(log.mask(f"sidecar: {known}\n"))
+        return known.exit_code
+    return 0
+
+
+def named(failure: BaseException) -> IbkeeperError | None:
+    """Return the error that ibkeeper has a name for, however task groups have wrapped it."""
+    if isinstance(failure, IbkeeperError):
+        return failure
+    for inner in getattr(failure, "exceptions", ()):
+        if (found := named(inner)) is not None:
+            return found
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

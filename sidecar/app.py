@@ -1,0 +1,219 @@
+"""The composition root: every part of the sidecar is made, joined and ended here.
+
+Workers (sessions, watch list, requests) produce; keepers (recorder, journal, heartbeat) write.
+On SIGTERM or SIGINT the workers end first, then the keepers get `sidecar.drain_s` to write what
+is left; a second signal, or a database that answers nothing, ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anyio
+from ib_async import IB
+from psycopg.conninfo import conninfo_to_dict
+
+from ibcore import chain, db
+from ibcore.clock import monotonic
+from ibcore.config import Settings
+from ibcore.domain import Endpoint, Provider
+from ibcore.errors import IbkeeperError
+from ibcore.log import get_logger, hide
+from ibcore.policy import LineBudget, Pacer
+from sidecar.chains import ChainSnapshots
+from sidecar.feed import Feed
+from sidecar.heartbeat import Heartbeat
+from sidecar.ib_compat import TickSink, harden, ib_defaults
+from sidecar.journal import Journal
+from sidecar.qualify import MESSAGES_PER_S
+from sidecar.recorder import Recorder
+from sidecar.requests import RequestWorker
+from sidecar.session import Session
+from sidecar.tap import LineTap
+from sidecar.watch import Watcher
+
+log = get_logger(__name__)
+
+DEFAULT_HOST: Final = "127.0.0.1"
+STREAM, SWEEP = "stream", "sweep"
+# From the signal to the end of the process, whatever the database does: drain_s and this.
+LAST_WORDS_S: Final = 0.7
+
+Task = Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that runs in one sidecar."""
+
+    recorder: Recorder
+    journal: Journal
+    stream: Session
+    sweep: Session
+    watcher: Watcher
+    requests: RequestWorker
+    budget: LineBudget
+
+    def workers(self) -> dict[str, Task]:
+        """Return what produces: ended first."""
+        return {
+            "session stream": self.stream.run,
+            "session sweep": self.sweep.run,
+            "watch": self.watcher.run,
+            "requests": self.requests.run,
+        }
+
+    def keepers(self) -> dict[str, Task]:
+        """Return what writes: ended last."""
+        return {"recorder": self.recorder.run, "journal": self.journal.run}
+
+
+async def serve(settings: Settings) -> None:
+    """Run the sidecar until a signal; raise what it cannot go on with."""
+    harden()
+    ib_defaults(settings.defaults)  # a wrong time zone must not wait for the first connection
+    url = db.resolve_url(settings)
+    hide(_password(url))
+    heartbeat = Heartbeat(url, sidecar=settings.sidecar.name, every_s=settings.sidecar.heartbeat_s)
+    try:
+        epoch = await heartbeat.claim(lines_limit=settings.gateway.lines)
+        log.info("sidecar_started", name=settings.sidecar.name, epoch=epoch, pid=os.getpid())
+        await _Run(settings, assemble(settings, url, epoch), heartbeat).until_stopped()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await heartbeat.close()
+
+
+def assemble(settings: Settings, url: str, epoch: int) -> Parts:
+    """Make the parts and join them; nothing is started."""
+    name, gateway = settings.sidecar.name, settings.gateway
+    recorder = Recorder(url, settings=settings.recorder, sidecar=name, epoch=epoch)
+    journal = Journal(url, sidecar=name, epoch=epoch)
+    budget = LineBudget(gateway.lines)
+    feed = Feed(recorder, epoch=epoch, provider=Provider.ib)
+    watcher = Watcher(
+        url,
+        sidecar=name,
+        sink=feed,
+        budget=budget,
+        client=lambda: stream.ib,
+        market_data_type=gateway.market_data_type,
+        poll_s=settings.sidecar.poll_s,
+    )
+    stream = _stream_session(settings, feed, journal, watcher=watcher)
+    tap = LineTap()
+    sweep = _sweep_session(settings, tap, journal)
+    snapshots = ChainSnapshots(sweep, tap, pacer=Pacer(MESSAGES_PER_S), budget=budget)
+    requests = RequestWorker(
+        url,
+        sidecar=name,
+        epoch=epoch,
+        handlers={chain.KIND: snapshots},
+        poll_s=settings.sidecar.poll_s,
+    )
+    return Parts(recorder, journal, stream, sweep, watcher, requests, budget)
+
+
+def _endpoint(settings: Settings, offset: int) -> Endpoint:
+    gateway = settings.gateway
+    return Endpoint(gateway.host or DEFAULT_HOST, gateway.port, gateway.client_id + offset)
+
+
+def _stream_session(
+    settings: Settings, sink: TickSink, journal: Journal, *, watcher: Watcher
+) -> Session:
+    return Session(
+        _endpoint(settings, 0),
+        role=STREAM,
+        gateway=settings.gateway,
+        defaults=settings.defaults,
+        journal=journal,
+        sink=sink,
+        on_ready=watcher.on_ready,
+        on_lost=watcher.on_lost,
+        on_notice=watcher.on_notice,
+    )
+
+
+def _sweep_session(settings: Settings, sink: TickSink, journal: Journal) -> Session:
+    def on_ready(ib: IB) -> None:
+        ib.client.reqMarketDataType(settings.gateway.market_data_type)
+
+    return Session(
+        _endpoint(settings, 1),
+        role=SWEEP,
+        gateway=settings.gateway,
+        defaults=settings.defaults,
+        journal=journal,
+        sink=sink,
+        on_ready=on_ready,
+    )
+
+
+class _Run:
+    """One life of the process, from the first task to the last row."""
+
+    def __init__(self, settings: Settings, parts: Parts, heartbeat: Heartbeat) -> None:
+        self._drain_s = settings.sidecar.drain_s
+        self._parts = parts
+        self._heartbeat = heartbeat
+        self._stop = anyio.Event()
+
+    async def until_stopped(self) -> None:
+        async with anyio.create_task_group() as keepers:
+            keepers.start_soon(self._listen_to_signals, name="signals")
+            for name, task in self._parts.keepers().items():
+                keepers.start_soon(task, name=name)
+            try:
+                await self._work()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._drain()
+            keepers.cancel_scope.cancel()
+
+    async def _work(self) -> None:
+        async with anyio.create_task_group() as workers:
+            for name, task in self._parts.workers().items():
+                workers.start_soon(task, name=name)
+            workers.start_soon(self._beat, name="heartbeat")
+            await self._stop.wait()
+            workers.cancel_scope.cancel()
+
+    async def _beat(self) -> None:
+        self._heartbeat.state = "running"
+        await self._heartbeat.run(self._parts.recorder.stats, self._parts.budget)
+
+    async def _drain(self) -> None:
+        ends_at = monotonic() + self._drain_s
+        recorder, journal = self._parts.recorder, self._parts.journal
+        left = await recorder.drain(self._drain_s)
+        journalled = await journal.drain(max(0.1, ends_at - monotonic()))
+        await self._heartbeat.say("stopped", recorder.stats(), 0)
+        log.info("sidecar_stopped", rows_left=left, journal_complete=journalled)
+
+    async def _listen_to_signals(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                if self._stop.is_set():
+                    log.warning("sidecar_ends_at_once", signal=number.name)
+                    os._exit(IbkeeperError.exit_code)
+                log.info("sidecar_stopping", signal=number.name)
+                self._stop.set()
+                # A frozen database holds psycopg for seconds beyond every deadline of ours.
+                self._end_at_latest()
+
+    def _end_at_latest(self) -> None:
+        def give_up() -> None:
+            log.error("sidecar_gave_up_draining", rows_left=self._parts.recorder.stats()[2])
+            os._exit(IbkeeperError.exit_code)
+
+        asyncio.get_running_loop().call_later(self._drain_s + LAST_WORDS_S, give_up)
+
+
+def _password(url: str) -> str | None:
+    return str(conninfo_to_dict(url).get("password") or "") or None
