@@ -121,11 +121,15 @@ class Child:
         self._guardian.forget(self._process.pid)
         self._process = None
 
+    def obituary(self, code: int) -> str:
+        """Say in one line how it ended."""
+        return f"{self.spec.name} {_how(code)}."
+
     def died(self, code: int) -> ChildDied:
         """Describe an end that nobody asked for."""
         last = "\n".join(f"    {line}" for line in self.tail()) or "    (it wrote nothing)"
         return ChildDied(
-            f"{self.spec.name} {_how(code)}. The last lines of {self.spec.log}:\n{last}\n",
+            f"{self.obituary(code)} The last lines of {self.spec.log}:\n{last}\n",
             remedy="Everything else was stopped in order; what was committed is safe.",
         )
 

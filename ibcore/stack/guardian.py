@@ -167,16 +167,26 @@ def _stat(pid: int) -> list[bytes]:
 
 
 def _stop_postmaster(pid_file: Path) -> None:
-    first_line = _read(pid_file).split(b"\n", 1)[0]
-    if not first_line.isdigit() or not _is_postgres(int(first_line)):
+    lines = _read(pid_file).decode().splitlines()
+    if not lines or not lines[0].isdigit() or not _is_postgres(int(lines[0])):
         return
-    pid = int(first_line)
+    pid = int(lines[0])
     # SIGINT is PostgreSQL's fast shutdown, SIGQUIT the immediate one (recovers at next start).
     for number in (signal.SIGINT, signal.SIGQUIT):
         _signal(pid, number)
         deadline = time.monotonic() + _POSTGRES_S
         while _exists(pid) and time.monotonic() < deadline:
             _pause()
+    if len(lines) > 4:
+        _remove_socket_folder(Path(lines[4]))
+
+
+def _remove_socket_folder(folder: Path) -> None:
+    """Remove the folder that held the socket, if it was for nothing else."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return
 
 
 def _is_postgres(pid: int) -> bool:

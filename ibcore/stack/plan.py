@@ -1,0 +1,196 @@
+"""What `ibkeeper up` will start, decided before anything starts: settings and options to a Plan.
+
+Pure: no process, no socket, no file is touched here. The order of starting is
+
+    PostgreSQL ─► schema ─► gateway ─► sidecar ─► (ticks flow) ─► Prefect ─► worker ─► deployments
+
+and the order of stopping is the reverse, PostgreSQL last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ibcore.config import PREFIX, Settings
+from ibcore.errors import ConfigRefused
+from ibcore.stack.child import ChildSpec
+from ibcore.stack.ports import NeededPort
+
+LOOPBACK: Final = "127.0.0.1"
+POOL: Final = "ib"
+DEPLOYMENT: Final = "chain-snapshot"
+_COMMAND: Final = (sys.executable, "-m", "ibcore.cli")
+_DROPPED: Final = ("PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person typed."""
+
+    tape: Path | None = None
+    speed: float = 1.0
+    gateway: str | None = None
+    prefect: bool = True
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before the first process runs."""
+
+    settings: Settings
+    options: Options
+    home: Path
+    project: Path
+    gateway_host: str
+    gateway_port: int
+    simulated: bool
+
+    @property
+    def prefect_api(self) -> str | None:
+        """Return the address of the Prefect API that will run, None without Prefect."""
+        port = self.settings.prefect.port
+        return f"http://{LOOPBACK}:{port}/api" if self.options.prefect else None
+
+    @property
+    def embedded(self) -> bool:
+        """Say whether PostgreSQL is ours to run."""
+        return self.settings.database_url is None
+
+    @property
+    def title(self) -> str:
+        """Return what feeds the ticks, for the first line of the view."""
+        if not self.simulated:
+            return f"gateway {self.gateway_host}:{self.gateway_port}"
+        if self.options.tape is None:
+            return "simulated gateway"
+        return f"simulated gateway playing {self.options.tape.name} at {self.options.speed:g}×"
+
+    @property
+    def ports(self) -> tuple[NeededPort, ...]:
+        """Return the ports that must be free."""
+        needed = []
+        if self.simulated:
+            control = self.settings.sim.control_port
+            needed += [
+                NeededPort(self.gateway_port, "the simulated gateway", f"{PREFIX}GATEWAY__PORT"),
+                NeededPort(control, "the simulator's control", f"{PREFIX}SIM__CONTROL_PORT"),
+            ]
+        if self.options.prefect:
+            port = self.settings.prefect.port
+            needed.append(NeededPort(port, "the Prefect server", f"{PREFIX}PREFECT__PORT"))
+        return tuple(needed)
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a child."""
+        return self.home / "logs" / f"{name}.log"
+
+
+def make_plan(settings: Settings, options: Options, *, home: Path, project: Path) -> Plan:
+    """Decide what to run, or raise ConfigRefused."""
+    host, port = settings.gateway.host, settings.gateway.port
+    if options.gateway is not None:
+        host, port = parse_gateway(options.gateway)
+    if host is not None and options.tape is not None:
+        raise ConfigRefused(
+            f"A tape plays on the simulated gateway, but {host}:{port} is configured.",
+            remedy="Nothing was started. Leave out --tape, or the gateway.",
+        )
+    if options.tape is not None and not options.tape.exists():
+        raise ConfigRefused(
+            f"There is no tape at {options.tape}.", remedy="Nothing was started. Correct --tape."
+        )
+    return Plan(settings, options, home, project, host or LOOPBACK, port, host is None)
+
+
+def parse_gateway(text: str) -> tuple[str, int]:
+    """Read HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigRefused(
+            f"--gateway {text} is not HOST:PORT.",
+            remedy="Nothing was started. Example: --gateway 127.0.0.1:4002 (paper gateway).",
+        )
+    return host.strip("[]"), int(port)
+
+
+def environment(plan: Plan, base: Mapping[str, str], database_url: str) -> dict[str, str]:
+    """Return the environment of our own processes."""
+    return {
+        **base,
+        f"{PREFIX}HOME": str(plan.home),
+        f"{PREFIX}DATABASE_URL": database_url,
+        f"{PREFIX}GATEWAY__HOST": plan.gateway_host,
+        f"{PREFIX}GATEWAY__PORT": str(plan.gateway_port),
+    }
+
+
+def prefect_environment(
+    plan: Plan, base: Mapping[str, str], prefect_database: str | None
+) -> dict[str, str]:
+    """Return `base` with a Prefect of our own: its state, its database, loopback, no phoning."""
+    environ = {name: value for name, value in base.items() if name not in _DROPPED}
+    if prefect_database is not None:
+        environ["PREFECT_API_DATABASE_CONNECTION_URL"] = prefect_database
+    return {
+        **environ,
+        "PREFECT_HOME": str(plan.home / "prefect"),
+        # The UI is told this address too: another server's here would show another server's runs.
+        "PREFECT_API_URL": plan.prefect_api or "",
+        "PREFECT_SERVER_API_HOST": LOOPBACK,
+        "PREFECT_SERVER_API_PORT": str(plan.settings.prefect.port),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": f"{plan.settings.prefect.worker_query_s:g}",
+        # A killed flow is noticed by missing heartbeats; the default of 180 s is too long.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }
+
+
+def gateway_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the simulated gateway."""
+    argv = [*_COMMAND, "sim", "run", "--port", str(plan.gateway_port)]
+    argv += ["--control-port", str(plan.settings.sim.control_port)]
+    if plan.options.tape is not None:
+        argv += ["--tape", str(plan.options.tape.absolute()), "--speed", f"{plan.options.speed:g}"]
+    return ChildSpec("gateway", tuple(argv), plan.log("gateway"), environ, stop_s=3.0)
+
+
+def sidecar_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the sidecar: the one child that is restarted, because it is the product."""
+    return ChildSpec(
+        "sidecar",
+        (sys.executable, "-m", "sidecar"),
+        plan.log("sidecar"),
+        environ,
+        stop_s=plan.settings.sidecar.drain_s + 2.0,
+        restart=True,
+    )
+
+
+def server_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the Prefect server."""
+    argv = (*_prefect(), "server", "start", "--host", LOOPBACK)
+    argv += ("--port", str(plan.settings.prefect.port))
+    return ChildSpec("prefect", argv, plan.log("prefect"), environ, stop_s=5.0)
+
+
+def worker_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the worker; with a type it makes the pool itself (6 s less than the command)."""
+    argv = (*_prefect(), "worker", "start", "--pool", POOL, "--type", "process", "--name", "up")
+    return ChildSpec("worker", argv, plan.log("worker"), environ, cwd=plan.project, stop_s=4.0)
+
+
+def deploy_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the command that registers every deployment of prefect.yaml."""
+    argv = (*_prefect(), "--no-prompt", "deploy", "--all")
+    return ChildSpec("deploy", argv, plan.log("deploy"), environ, cwd=plan.project, stop_s=2.0)
+
+
+def _prefect() -> tuple[str, ...]:
+    return (sys.executable, "-m", "prefect")
