@@ -98,6 +98,7 @@ NOTICES: Final[dict[int, Notice]] = {
 
 CLIENT_ID_IN_USE: Final = 326
 NO_SUCH_CONTRACT: Final = 200
+REQUEST_INVALID: Final = 321
 
 
 def classify(code: int, *, has_request: bool) -> Notice:

@@ -378,3 +378,31 @@ UPDATE ibkeeper.watch w
    SET state = v.state, reason = v.reason, changed_at = clock_timestamp()
   FROM unnest(%(ids)s::int[], %(states)s::text[], %(reasons)s::text[]) AS v(id, state, reason)
  WHERE w.id = v.id AND (w.state, w.reason) IS DISTINCT FROM (v.state, v.reason);
+
+-- sidecar_start --
+-- The lock is held: whatever row an earlier process of this name left is ours now.
+INSERT INTO ibkeeper.sidecar AS s (name, epoch, pid, host, version, state, started_at, heartbeat_at,
+                                   lines_used, lines_limit)
+VALUES (%(name)s, %(epoch)s, %(pid)s, %(host)s, %(version)s, 'starting', clock_timestamp(),
+        clock_timestamp(), 0, %(lines_limit)s)
+ON CONFLICT (name) DO UPDATE SET
+       epoch = EXCLUDED.epoch, pid = EXCLUDED.pid, host = EXCLUDED.host,
+       version = EXCLUDED.version, state = EXCLUDED.state, started_at = EXCLUDED.started_at,
+       heartbeat_at = EXCLUDED.heartbeat_at, stopped_at = NULL, lines_used = 0,
+       lines_limit = EXCLUDED.lines_limit, ticks_total = 0, rows_total = 0, backlog_rows = 0,
+       dropped_rows = 0, latency_p50_ms = NULL, latency_p99_ms = NULL;
+
+-- sidecar_beat --
+-- No row: another start took this name over.
+UPDATE ibkeeper.sidecar
+   SET heartbeat_at = clock_timestamp(), state = %(state)s, lines_used = %(lines_used)s,
+       ticks_total = %(ticks_total)s, rows_total = %(rows_total)s,
+       backlog_rows = %(backlog_rows)s, dropped_rows = %(dropped_rows)s,
+       latency_p50_ms = %(latency_p50_ms)s, latency_p99_ms = %(latency_p99_ms)s,
+       stopped_at = CASE WHEN %(state)s = 'stopped' THEN clock_timestamp() END
+ WHERE name = %(name)s AND epoch = %(epoch)s
+RETURNING epoch;
+
+-- sidecar_epoch --
+-- Who took the name over, if anybody did.
+SELECT epoch FROM ibkeeper.sidecar WHERE name = %(name)s;
