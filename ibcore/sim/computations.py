@@ -42,22 +42,28 @@ def update(boards: Sequence[Board], terms: options.Terms, *, model_vol: options.
     flat = prices.ravel()
     implied = options.implied_vol(stacked, flat)
     greeks = options.greeks(stacked, np.where(np.isnan(implied), 1.0, implied))
-    rows = _rows(implied, flat, greeks, spot=stacked.spot, attrib=_PRICE_BASED)
+    written = _rows(implied, flat, greeks, spot=stacked.spot, attrib=_PRICE_BASED)
     for place, (kind, _) in enumerate(_SIDES):
-        _store(boards, kind, rows[place * len(boards) : (place + 1) * len(boards)], flat, place)
-    model = options.greeks(terms, model_vol)
-    written = _rows(model_vol, model.price, model, spot=terms.spot, attrib=_RETURN_BASED)
-    for board, row in zip(boards, written, strict=True):
+        own = slice(place * len(boards), (place + 1) * len(boards))
+        _store(boards, kind, written[own], flat[own])
+    model = rows(terms, model_vol, price_based=False)
+    for board, row in zip(boards, model, strict=True):
         board.computations[13] = row
 
 
+def rows(terms: options.Terms, vol: options.Array, *, price_based: bool) -> list[str]:
+    """Write the computations of options at given volatilities."""
+    greeks = options.greeks(terms, vol)
+    attrib = _PRICE_BASED if price_based else _RETURN_BASED
+    return _rows(vol, greeks.price, greeks, spot=terms.spot, attrib=attrib)
+
+
 def _store(
-    boards: Sequence[Board], kind: int, rows: Sequence[str], prices: options.Array, place: int
+    boards: Sequence[Board], kind: int, written: Sequence[str], prices: options.Array
 ) -> None:
     """Store one kind; a side that never had a price has no computation at all."""
-    own = prices[place * len(boards) : (place + 1) * len(boards)]
-    for board, row, value in zip(boards, rows, own.tolist(), strict=True):
-        if value > 0 or kind in board.computations:
+    for board, row, price in zip(boards, written, prices.tolist(), strict=True):
+        if price > 0 or kind in board.computations:
             board.computations[kind] = row
 
 

@@ -65,3 +65,5 @@ class SimConfig:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate must be above 0, not {self.rate}.")
+        if self.rate is not None and self.tape is not None:
+            raise ValueError("A tape has its own pace: give either rate or tape.")

@@ -159,18 +159,19 @@ class Market:
         return self._clock.unix_ns() // 1_000_000
 
     def advance(self, now: float) -> Sequence[Change]:
-        """Run the steps that are due."""
+        """Run the next step if it is due; one a call, so that none is conflated away."""
         if self._started is None:
             return ()
         elapsed = (now - self._started) / self._scale
         due = int(elapsed / OPTION_STEP_S)
         if due - self._option_steps > MAX_CATCH_UP:
             self._skip(due - MAX_CATCH_UP)
-        changed: list[Change] = []
         while self._option_steps < due:
             self._option_steps += 1
-            changed += self._run(self._option_steps)
-        return changed
+            changed = self._run(self._option_steps)
+            if changed:
+                return changed
+        return ()
 
     def _skip(self, steps: int) -> None:
         assert self._started is not None

@@ -11,15 +11,18 @@ Everything runs on one event loop. Tasks: one accept server, one task a session,
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from ibcore.errors import PortTaken
 from ibcore.log import get_logger
-from ibcore.sim import answers, requests
+from ibcore.sim import answers, requests, tape
 from ibcore.sim.config import SimConfig
 from ibcore.sim.ledger import Ledger
 from ibcore.sim.market import Market
+from ibcore.sim.rate import RateDriver
+from ibcore.sim.replay import DayReplay, RecordedReplay
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
 from ibcore.sim.subscriptions import Subscriptions
@@ -29,6 +32,21 @@ log = get_logger(__name__)
 __all__ = ["Gateway", "SimConfig"]
 
 _PUMP_S: Final = 0.005
+_STEPS_PER_TURN: Final = 50  # then other tasks have their turn
+
+
+def open_source(config: SimConfig) -> Source:
+    """Choose the model or the tape; reading a day's tape takes about two seconds."""
+    if config.tape is None:
+        return Market(config)
+    path = Path(config.tape)
+    return DayReplay(config, path) if tape.is_day(path) else RecordedReplay(config, path)
+
+
+def _rate_driver(config: SimConfig, source: Source, ledger: Ledger) -> RateDriver | None:
+    if config.rate is None or not isinstance(source, Market):
+        return None
+    return RateDriver(config.rate, source, ledger, seed=config.seed)
 
 
 class Gateway:
@@ -38,7 +56,8 @@ class Gateway:
         self.config = config or SimConfig()
         self.clock = self.config.clock
         self.ledger = Ledger(limit=self.config.ledger_limit)
-        self.source: Source = Market(self.config)
+        self.source: Source = open_source(self.config)
+        self._rate = _rate_driver(self.config, self.source, self.ledger)
         self.subscriptions = Subscriptions(self.source, self.ledger, limit=self.config.lines)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
         self.refusing = False
@@ -150,7 +169,18 @@ class Gateway:
             self._turn(self.clock.monotonic())
 
     def _turn(self, now: float) -> None:
-        self.subscriptions.apply(self.source.advance(now))
+        if self._rate is not None:
+            self._rate.turn(self.subscriptions, now, clock=self.clock)
+        else:
+            self._move(now)
         self.subscriptions.end_snapshots(now)
         for session in self.sessions.values():
             session.flush()
+
+    def _move(self, now: float) -> None:
+        for _ in range(_STEPS_PER_TURN):
+            changes = self.source.advance(now)
+            if not changes:
+                break
+            self.subscriptions.apply(changes)
+        self.subscriptions.catch_up()

@@ -28,7 +28,9 @@ class Subscriptions:
         self._limit = limit
         self._by_con_id: dict[int, list[Line]] = {}
         self._snapshots: list[Line] = []
+        self._behind: set[Line] = set()
         self.count = 0
+        self.version = 0  # changes with the set of lines
 
     def __iter__(self) -> Iterator[Line]:
         return (line for lines in self._by_con_id.values() for line in lines)
@@ -42,6 +44,7 @@ class Subscriptions:
         session.lines[line.req_id] = line
         self._by_con_id.setdefault(contract.con_id, []).append(line)
         self.count += 1
+        self.version += 1
         board = self._source.watch(contract, now)
         self._greet(session, line)
         line.catch_up(board)
@@ -116,7 +119,9 @@ class Subscriptions:
             del self._by_con_id[line.contract.con_id]
         if line.ends_at is not None:
             self._snapshots.remove(line)
+        self._behind.discard(line)
         self.count -= 1
+        self.version += 1
         self._source.unwatch(line.contract)
 
     def apply(self, changes: Iterable[Change]) -> None:
@@ -128,12 +133,19 @@ class Subscriptions:
     def _apply(self, line: Line, change: Change) -> None:
         if line.session.congested:
             line.behind = True
+            self._behind.add(line)
             line.session.conflated += 1
             self._ledger.counts["conflated"] += 1
         elif change.ticks and not line.behind:
             for tick in change.ticks:
                 line.send_exactly(tick)
         else:
+            line.catch_up(self._source.board(line.contract))
+
+    def catch_up(self) -> None:
+        """Bring the lines of clients that read again to the present; the past is conflated."""
+        for line in [line for line in self._behind if not line.session.congested]:
+            self._behind.discard(line)
             line.catch_up(self._source.board(line.contract))
 
     def end_snapshots(self, now: float) -> None:

@@ -1,0 +1,208 @@
+"""Reading tapes: recorded ticks (a JSON list) and a day of minute bars (a folder of zip files).
+
+Nothing here replays anything: tests read the tape through these functions and compare what
+arrived with what they returned. `docs/simulator.md` gives both formats. Minute bars say nothing
+of the order inside the minute, so a day yields each bar's closing quote at the bar's end.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ibcore.errors import ConfigRefused
+from ibcore.sim.board import SIZE_OF, Tick
+from ibcore.sim.catalogue import CATALOGUE
+from ibcore.sim.contracts import Contract, option, stock
+
+BAR_MS: Final = 60_000
+_SCALE: Final = 10_000  # prices are stored x 10000
+_MEMBER: Final = re.compile(
+    r"(?P<day>\d{8})_(?P<symbol>[a-z.]+)_minute_(?P<kind>quote|trade|openinterest)"
+    r"(?:_american_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8}))?\.csv"
+)
+
+
+class RecordedTick(NamedTuple):
+    """One recorded tick, `offset_s` after the first."""
+
+    offset_s: float
+    tick: Tick
+
+
+class TapeQuote(NamedTuple):
+    """The closing quote of one bar at its end; a side that had no quote is None."""
+
+    end_ms: int  # since midnight in New York
+    local_symbol: str
+    con_id: int
+    bid: float | None
+    bid_size: float
+    ask: float | None
+    ask_size: float
+
+
+class TapeTrade(NamedTuple):
+    """The prints of one bar, known at its end."""
+
+    end_ms: int
+    local_symbol: str
+    con_id: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Day(NamedTuple):
+    """Everything a day's folder holds; quotes and trades are sorted by time."""
+
+    day: date
+    contracts: list[Contract]
+    quotes: list[TapeQuote]
+    trades: list[TapeTrade]
+    open_interest: dict[int, float]  # by contract id
+
+
+def is_day(path: Path) -> bool:
+    """Say whether the tape is a day of bars, or refuse what is no tape at all."""
+    if path.is_dir() and any(path.glob("*quote*.zip")):
+        return True
+    if path.is_file() and path.suffix == ".json":
+        return False
+    raise ConfigRefused(
+        f"{path} is not a tape.",
+        remedy="Nothing was started. Give a JSON file of recorded ticks or a folder of quote zips.",
+    )
+
+
+def read_recorded(path: Path) -> list[RecordedTick]:
+    """Read a JSON list of {time, price, size, tickType}; sizes stand alone, prices carry theirs."""
+    rows = json.loads(path.read_text())
+    first = datetime.fromisoformat(rows[0]["time"])
+    return [
+        RecordedTick((datetime.fromisoformat(row["time"]) - first).total_seconds(), _tick(row))
+        for row in rows
+    ]
+
+
+def _tick(row: dict[str, float]) -> Tick:
+    tick_type = int(row["tickType"])
+    if tick_type in SIZE_OF:
+        return Tick(tick_type, float(row["price"]), float(row["size"]))
+    return Tick(tick_type, float(row["size"]))
+
+
+def read_day(path: Path) -> Day:
+    """Read a day's folder: the underlying, its options, their quotes, prints, open interest."""
+    day: date | None = None
+    contracts: dict[int, Contract] = {}
+    quotes: list[TapeQuote] = []
+    trades: list[TapeTrade] = []
+    interest: dict[int, float] = {}
+    for found_day, kind, contract, rows in _members(path):
+        day = found_day
+        if kind == "quote":
+            contracts[contract.con_id] = contract
+            quotes.extend(_quotes(contract, rows))
+        elif kind == "trade":
+            trades.extend(_trades(contract, rows))
+        else:
+            interest.update((contract.con_id, float(row[1])) for row in rows)
+    if day is None:
+        raise ConfigRefused(f"{path} holds no bars.", remedy="Nothing was started.")
+    # The underlying first within a minute: computations stand on its price.
+    order = {con_id: place for place, con_id in enumerate(sorted(contracts, key=_underlying_first))}
+    quotes.sort(key=lambda quote: (quote.end_ms, order[quote.con_id]))
+    trades.sort(key=lambda trade: trade.end_ms)
+    return Day(day, list(contracts.values()), quotes, trades, interest)
+
+
+def _underlying_first(con_id: int) -> tuple[bool, int]:
+    return (con_id >= 3 << 27, con_id)
+
+
+def expected_quotes(
+    path: Path | str, *, start: str = "09:30", symbols: Iterable[str] | None = None
+) -> Iterator[TapeQuote]:
+    """Yield the closing quotes after `start`, in order; only of these local symbols if given."""
+    wanted = None if symbols is None else frozenset(symbols)
+    for quote in read_day(Path(path)).quotes:
+        if quote.end_ms > start_ms(start) and (wanted is None or quote.local_symbol in wanted):
+            yield quote
+
+
+def start_ms(text: str) -> int:
+    """Convert HH:MM to milliseconds since midnight."""
+    hours, minutes = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * BAR_MS
+
+
+def _members(path: Path) -> Iterator[tuple[date, str, Contract, list[list[str]]]]:
+    for file in sorted(path.glob("*.zip")):
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                match = _MEMBER.fullmatch(name)
+                if match is None:
+                    raise ConfigRefused(f"{file}: {name!r} is not named as a bar file is.")
+                text = io.TextIOWrapper(archive.open(name), "ascii")
+                rows = [line.rstrip("\n").split(",") for line in text if line.strip()]
+                text.close()
+                yield _day(match["day"]), match["kind"], _contract(match), rows
+
+
+def _day(text: str) -> date:
+    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+
+
+def _contract(match: re.Match[str]) -> Contract:
+    name = CATALOGUE.get(match["symbol"].upper())
+    if name is None:
+        raise ConfigRefused(
+            f"The tape is of {match['symbol'].upper()}, which the simulator does not know.",
+            remedy="Add it to ibcore/sim/catalogue.py.",
+        )
+    if not match["right"]:
+        return stock(name)
+    right = "C" if match["right"] == "call" else "P"
+    return option(name, _day(match["expiry"]), int(match["strike"]) / _SCALE, right=right)
+
+
+def _price(text: str) -> float | None:
+    return int(text) / _SCALE if text and text != "0" else None
+
+
+def _quotes(contract: Contract, rows: list[list[str]]) -> Iterator[TapeQuote]:
+    for row in rows:
+        bid, ask = _price(row[4]), _price(row[9])
+        yield TapeQuote(
+            int(row[0]) + BAR_MS,
+            contract.local_symbol,
+            contract.con_id,
+            bid,
+            float(row[5] or 0) if bid else 0.0,
+            ask,
+            float(row[10] or 0) if ask else 0.0,
+        )
+
+
+def _trades(contract: Contract, rows: list[list[str]]) -> Iterator[TapeTrade]:
+    for row in rows:
+        prices = [int(text) / _SCALE for text in row[1:5]]
+        yield TapeTrade(
+            int(row[0]) + BAR_MS,
+            contract.local_symbol,
+            contract.con_id,
+            prices[0],
+            prices[1],
+            prices[2],
+            prices[3],
+            float(row[5]),
+        )
