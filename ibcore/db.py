@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -74,9 +74,10 @@ def conninfo(url: str, *, application: str) -> str:
         given = psycopg.conninfo.conninfo_to_dict(url)
         merged = {**_KEEPALIVE, "application_name": f"ibkeeper {application}"[:63], **given}
         return make_conninfo(**merged)
-    except psycopg.ProgrammingError as malformed:
+    except psycopg.ProgrammingError:
+        # libpq repeats the text, password and all: its words are not passed on.
         raise ConfigRefused(
-            f"The database URL cannot be read: {_one_line(malformed)}.",
+            "The database URL cannot be read.",
             remedy="Nothing was started. Write IBKEEPER_DATABASE_URL as "
             "postgresql://user:password@host:5432/database.",
         ) from None
@@ -169,16 +170,22 @@ async def listen_or_poll(
 def resolve_url(settings: Settings) -> str:
     """Return the database URL: the setting, else what a running `ibkeeper up` wrote."""
     if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    file = settings.home / RUN_FILE
+        url = settings.database_url.get_secret_value()
+    else:
+        url = _url_of_running_stack(settings.home / RUN_FILE)
+    with suppress(ConfigRefused):
+        given = psycopg.conninfo.conninfo_to_dict(conninfo(url, application="url"))
+        log.hide(str(given.get("password") or ""))
+    return url
+
+
+def _url_of_running_stack(file: Path) -> str:
     try:
-        url = json.loads(file.read_text("utf-8"))["database_url"]
+        return str(json.loads(file.read_text("utf-8"))["database_url"])
     except FileNotFoundError:
         problem = f"There is no database: IBKEEPER_DATABASE_URL is not set and {file} is not there."
     except (OSError, ValueError, KeyError, TypeError) as broken:
         problem = f"{file} cannot be read: {type(broken).__name__}."
-    else:
-        return str(url)
     raise ConfigRefused(
         problem, remedy="Nothing was started. Run `ibkeeper up`, or set IBKEEPER_DATABASE_URL."
     )
@@ -194,19 +201,25 @@ def migrate(url: str, *, to: str = "head") -> None:
     # Alembic and SQLAlchemy take a third of a second to import, and the sidecar needs neither.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
     text = conninfo(url, application="migrate")
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(text), poolclass=NullPool
-    )
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with translated(), engine.connect() as connection:
-        config.attributes["connection"] = connection
-        step = command.downgrade if to == "base" else command.upgrade
-        step(config, to)
+    step = command.downgrade if to == "base" else command.upgrade
+    with translated(), psycopg.connect(text) as driver:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=NullPool)
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            try:
+                step(config, to)
+            except CommandError as unknown:
+                raise SchemaMismatch(
+                    f"The database schema is not one that this program knows: {unknown}.",
+                    remedy="Nothing was changed. Run the newer ibkeeper.",
+                ) from None
 
 
 async def check_schema(conn: Connection) -> None:
@@ -255,6 +268,7 @@ def _describe(holder: Mapping[str, Any] | None) -> str:
         return "it let go of the lock this moment"
     if holder["pid"] is None:
         return f"{holder['application'] or 'unknown'}, connected since {holder['backend_start']}"
-    return (
-        f"pid {holder['pid']} on {holder['host']}, last heartbeat {holder['heartbeat_at']:%H:%M:%S}"
-    )
+    since = holder["backend_start"]  # NULL to a role that may not see other backends
+    held = f", since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
+    beat = f"last heartbeat {holder['heartbeat_at']:%H:%M:%S}"
+    return f"pid {holder['pid']} on {holder['host']}{held}, {beat}"

@@ -406,3 +406,15 @@ RETURNING epoch;
 -- sidecar_epoch --
 -- Who took the name over, if anybody did.
 SELECT epoch FROM ibkeeper.sidecar WHERE name = %(name)s;
+
+-- session_close_orphans --
+-- What a killed sidecar left open ended with its last heartbeat. Run it at start, before
+-- `sidecar_start` overwrites that heartbeat.
+UPDATE ibkeeper.session s
+   SET state = 'stopped', close_reason = 'the sidecar was killed',
+       closed_at = greatest(s.opened_at, s.ready_at, (SELECT h.heartbeat_at
+                                                        FROM ibkeeper.sidecar h
+                                                       WHERE h.name = s.sidecar
+                                                         AND h.epoch = s.epoch))
+ WHERE s.sidecar = %(sidecar)s AND s.epoch < %(epoch)s AND s.state <> 'stopped'
+   AND s.closed_at IS NULL;

@@ -22,9 +22,7 @@ class Request(Row, table=True):
             "requested_at",
             postgresql_where=text("state IN ('requested', 'claimed')"),
         ),
-        {
-            "comment": "What flows and operators ask the sidecar to do. Notified on ibkeeper_request."
-        },
+        described("What flows and operators ask the sidecar to do. New ones are notified."),
     )
 
     id: UUID | None = column("Id of the request.", Uuid, key=True, default="gen_random_uuid()")

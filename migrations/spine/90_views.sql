@@ -12,13 +12,24 @@ COMMENT ON VIEW ibkeeper.v_quote_latest IS
     'Newest values by instrument; mid and spread in its currency, age_s seconds since arrival.';
 
 CREATE VIEW ibkeeper.v_session_uptime AS
-WITH seen AS (
-    SELECT sidecar, role, provider, state, close_reason, ready_at, opened_at,
+WITH ended AS (
+    -- A session that a crash left open ended, as far as anybody knows, with the last heartbeat;
+    -- one of an older start, that nobody closed, proves nothing beyond its opening.
+    SELECT s.*,
+           coalesce(s.closed_at, CASE WHEN h.name IS NULL THEN now()
+                                      WHEN h.epoch = s.epoch THEN h.heartbeat_at
+                                      ELSE s.opened_at END) AS ended_at
+      FROM ibkeeper.session s
+      LEFT JOIN ibkeeper.sidecar h ON h.name = s.sidecar
+), seen AS (
+    SELECT sidecar, role, provider, state, ready_at, opened_at,
            greatest(opened_at, now() - interval '24 hours') AS from_at,
-           greatest(ready_at, now() - interval '24 hours') AS up_from_at,
-           least(coalesce(closed_at, now()), now()) AS to_at
-      FROM ibkeeper.session
-     WHERE coalesce(closed_at, now()) > now() - interval '24 hours'
+           -- CASE, because greatest() ignores NULL: a session that never was ready has no start.
+           CASE WHEN ready_at IS NOT NULL
+                THEN greatest(ready_at, now() - interval '24 hours') END AS up_from_at,
+           least(ended_at, now()) AS to_at
+      FROM ended
+     WHERE ended_at > now() - interval '24 hours'
 ), summed AS (
     SELECT sidecar, role, provider,
            count(*) AS sessions,
