@@ -82,6 +82,7 @@ def project_folder(here: Path) -> Path:
 
 def _log_to(settings: Settings, file: Path | None) -> None:
     log.configure(settings.log)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         if file is not None and isinstance(handler, logging.StreamHandler):
             # The live view owns the terminal.

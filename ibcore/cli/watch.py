@@ -100,7 +100,7 @@ def remove(
 
     removed = _with_database(delete)
     if not removed:
-        raise ConfigRefused(
+        raise IbkeeperError(
             f"{symbol} is not on the watch list.",
             remedy="Nothing was changed. See: ibkeeper watch ls.",
         )

@@ -138,6 +138,8 @@ def prefect_environment(
         environ["PREFECT_API_DATABASE_CONNECTION_URL"] = prefect_database
     return {
         **environ,
+        # prefect.yaml names it; deploying stores what it stands for.
+        "PROJECT_ROOT": str(plan.project),
         "PREFECT_HOME": str(plan.home / "prefect"),
         # The UI is told this address too: another server's here would show another server's runs.
         "PREFECT_API_URL": plan.prefect_api or "",

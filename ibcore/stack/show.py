@@ -44,7 +44,7 @@ class Show:
     async def _print_lines(self, stack: Stack) -> None:
         while True:
             await anyio.sleep(_LINE_EVERY_S)
-            if stack.pulse.reading is not None:
+            if stack.pulse.reading is not None and not stack.stopping:
                 self._line(status_line(self._frame(stack)))
 
     async def _draw(self, stack: Stack) -> None:

@@ -80,6 +80,11 @@ class Stack:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def stopping(self) -> bool:
+        """Say whether everything is being taken down."""
+        return self._work.cancel_called
+
     def processes(self) -> tuple[ChildInfo, ...]:
         """Return the processes for the live view."""
         children = self._crew.infos() if self._crew else ()
@@ -201,7 +206,9 @@ class Stack:
 
     def _has_quote(self) -> bool:
         reading = self.pulse.reading
-        return reading is not None and reading.newest_quote_age_s is not None
+        age_s = reading.newest_quote_age_s if reading else None
+        # The cache outlives an orderly stop: only a quote of this run counts.
+        return age_s is not None and age_s < monotonic() - self.started_at
 
     def _start(self, spec: ChildSpec, tasks: TaskGroup) -> None:
         assert self._crew is not None
