@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -79,7 +79,7 @@ def conninfo(url: str, *, application: str) -> str:
         raise ConfigRefused(
             "The database URL cannot be read.",
             remedy="Nothing was started. Write IBKEEPER_DATABASE_URL as "
-            "postgresql://user:password@host:5432/database.",
+            "postgresql://user@host:5432/database, with a password as user:password.",
         ) from None
 
 
@@ -88,6 +88,18 @@ async def connect(url: str, *, application: str, autocommit: bool = True) -> Con
     text = conninfo(url, application=application)
     with translated():
         return await psycopg.AsyncConnection.connect(text, autocommit=autocommit)
+
+
+@asynccontextmanager
+async def opened(url: str, *, application: str) -> AsyncIterator[Connection]:
+    """Open a connection for the length of a block; closed even when the block is cancelled."""
+    conn = await connect(url, application=application)
+    try:
+        yield conn
+    finally:
+        # Not `async with conn`: its exit rolls back first, and when the task is cancelled that
+        # await raises before the close (psycopg 3.3, connection_async.py:195).
+        await conn.close()
 
 
 def pool(

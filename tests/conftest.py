@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import sql
 from ibcore import db
 from ibcore.embedded import Server
 from ibcore.models import METADATA, SCHEMA
+from ibcore.sim.server import Gateway
 
 # What the migrations filled and no test may empty.
 _KEPT = "state_transition"
@@ -53,3 +54,10 @@ def db_url(postgres_url: str) -> str:
             tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in filled)
             conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
     return postgres_url
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Gateway]:
+    """Run a simulated gateway in this process, on a free loopback port."""
+    async with Gateway() as gateway:
+        yield gateway

@@ -1,0 +1,60 @@
+"""`ibkeeper db`: where the database is, its schema, a shell in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ibcore import config, db
+from ibcore.errors import ConfigRefused
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def url() -> None:
+    """Print the database URL, password included: for scripts."""
+    typer.echo(db.resolve_url(config.load()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema to the version of this program; nothing happens when it is there."""
+    db.migrate(db.resolve_url(config.load()))
+    typer.echo(f"The schema is at {db.head_revision()}.")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def shell(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to psql.")] = None,
+) -> None:
+    """Open psql in the database, with the schema on the search path. E.g. -- -c '\\dt'."""
+    given: dict[str, Any] = conninfo_to_dict(
+        db.conninfo(db.resolve_url(config.load()), application="shell")
+    )
+    # The password goes through the environment: arguments are visible to every user (ps).
+    password = given.pop("password", None)
+    options = " ".join(
+        filter(None, ["-c search_path=ibkeeper,public", os.environ.get("PGOPTIONS")])
+    )
+    environment = {**os.environ, "PGOPTIONS": options}
+    if password is not None:
+        environment["PGPASSWORD"] = str(password)
+    program = _psql()
+    os.execve(program, ["psql", make_conninfo(**given), *(arguments or [])], environment)
+
+
+def _psql() -> Path:
+    from ibcore.embedded import BIN  # the wheel has psql, whatever the server is
+
+    found = BIN / "psql" if (BIN / "psql").exists() else shutil.which("psql")
+    if found is None:
+        raise ConfigRefused(
+            "There is no psql.", remedy="Nothing was started. Install the postgresql client."
+        )
+    return Path(found)

@@ -1,0 +1,74 @@
+"""`ibkeeper db`, run as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from ibcore import db
+
+
+def ibkeeper(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IBKEEPER_")}
+    if url is not None:
+        environment["IBKEEPER_DATABASE_URL"] = url
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "ibcore.cli.__main__", *arguments],
+        env={**environment, "IBKEEPER_HOME": "/nonexistent", "PGPASSWORD": "unused"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_url_prints_the_url_and_nothing_else(db_url: str) -> None:
+    assert ibkeeper("db", "url", url=db_url).stdout == f"{db_url}\n"
+
+
+def test_migrate_may_be_repeated(db_url: str) -> None:
+    done = ibkeeper("db", "migrate", url=db_url)
+
+    assert (done.returncode, done.stdout) == (0, f"The schema is at {db.head_revision()}.\n")
+
+
+def test_the_shell_finds_the_tables_without_their_schema(db_url: str) -> None:
+    done = ibkeeper("db", "shell", "--", "-Atc", "SELECT count(*) FROM v_quote_latest", url=db_url)
+
+    assert (done.returncode, done.stdout) == (0, "0\n")
+
+
+def test_the_shell_keeps_the_password_out_of_the_process_list(db_url: str) -> None:
+    with psycopg.connect(db_url, autocommit=True) as conn:
+        conn.execute("DROP ROLE IF EXISTS shell_user")
+        conn.execute("CREATE ROLE shell_user LOGIN PASSWORD 'hunter22'")
+    url = db_url.replace("postgres:@", "shell_user:hunter22@")
+
+    done = ibkeeper("db", "shell", "--", "-Atc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline", url=url)
+
+    assert "shell_user" in done.stdout
+    assert "hunter22" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        (None, 3, "ibkeeper up"),
+        ("not a url", 3, "postgresql://user@host:5432/database"),
+        ("postgresql://u:hunter22@127.0.0.1:1/d", 1, "refused"),
+        ("postgres//u:hunter22@h/d", 3, "cannot be read"),
+        ("postgresql://u:hunter22@nowhere.invalid/d", 1, "nowhere.invalid"),
+    ],
+)
+def test_a_wrong_url_is_one_line_with_the_remedy(url: str | None, code: int, words: str) -> None:
+    done = ibkeeper("db", "migrate", url=url)
+
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "hunter22" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
