@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ibcore import log as logs
 from ibcore.config import LogSettings
-from ibcore.errors import ConfigRefused
+from ibcore.errors import ConfigRefused, NotReady, RequestFailed
 from ibcore.sim.server import Gateway, SimConfig
 
-app = typer.Typer(help="The simulated gateway: run it, read its ledger, make it misbehave.")
+app = typer.Typer(
+    help="The simulated gateway: run it, read its ledger, make it misbehave.", no_args_is_help=True
+)
 
 _LEDGER_LIMIT = 1_000_000  # ticks; about 140 MB when full
+_CONTROL_S = 10.0
 
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
@@ -33,6 +38,7 @@ def run(
     seed: int = 7,
     tape: Annotated[Path | None, typer.Option(help="Recorded ticks (JSON) or a folder.")] = None,
     speed: Annotated[float, typer.Option(help="Times real time, for tapes.")] = 1.0,
+    loop: Annotated[bool, typer.Option(help="Start the tape again at its end.")] = False,
     rate: Annotated[float | None, typer.Option(help="Messages a second in all; benches.")] = None,
     cadence: Annotated[float, typer.Option(help="0.1: ten times IB's cadence.")] = 1.0,
     ledger_limit: Annotated[int, typer.Option(help="Ticks kept in memory.")] = _LEDGER_LIMIT,
@@ -47,23 +53,67 @@ def run(
             seed=seed,
             tape=tape,
             speed=speed,
+            tape_loop=loop,
             rate=rate,
             cadence_scale=cadence,
             ledger_limit=ledger_limit,
         )
     except ValueError as error:
         raise ConfigRefused(str(error), remedy="Nothing was started.") from None
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(config))
+    asyncio.run(_serve(config))
 
 
 async def _serve(config: SimConfig) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     async with Gateway(config) as gateway:
-        logs.get_logger(__name__).info(
-            "sim_listening", host=config.host, port=gateway.port, seed=config.seed
-        )
-        await stop.wait()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, gateway.request_stop)
+        logs.get_logger(__name__).info("sim_listening", **gateway.describe())
+        await gateway.stopping.wait()
+
+
+@app.command()
+def ledger(
+    control_port: Port = 4003,
+    since: Annotated[int, typer.Option(help="Skip the ticks before this number.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Every tick as a JSON line.")] = False,
+) -> None:
+    """Show what the gateway sent: counters, or with --json every tick."""
+    if as_json:
+        lines = ask(control_port, {"do": "ledger", "since": since})
+        next(lines)  # how many follow
+        for line in lines:
+            typer.echo(json.dumps(line))
+        return
+    for name, value in next(ask(control_port, {"do": "stats"})).items():
+        typer.echo(f"{name:24} {value}")
+
+
+@app.command()
+def fault(
+    name: Annotated[str, typer.Argument(help="drop, refuse or accept")],
+    control_port: Port = 4003,
+    for_s: Annotated[float | None, typer.Option("--for", help="Seconds it lasts.")] = None,
+) -> None:
+    """Make the gateway misbehave."""
+    typer.echo(next(ask(control_port, {"do": "fault", "name": name, "for": for_s}))["done"])
+
+
+def ask(port: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Send one command to a control port and yield the lines of its answer."""
+    try:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=_CONTROL_S)
+    except OSError:
+        raise NotReady(
+            f"No simulated gateway answers on control port {port}.",
+            remedy="Start one with `ibkeeper sim run`, or give --control-port.",
+        ) from None
+    with connection, connection.makefile("rwb") as stream:
+        stream.write(json.dumps(command).encode() + b"\n")
+        stream.flush()
+        head = json.loads(stream.readline())
+        if not head.pop("ok"):
+            raise RequestFailed(f"The simulated gateway refused: {head['error']}.")
+        yield head
+        for _ in range(head.get("count", 0)):
+            yield json.loads(stream.readline())

@@ -140,6 +140,10 @@ class Market:
             return self.options.board(contract)
         return self.stocks[contract.symbol].board
 
+    def spot_of(self, stock: Contract) -> float:
+        """Return the stock's mid."""
+        return self.stocks[stock.symbol].mid
+
     def unwatch(self, contract: Contract) -> None:
         """Forget an option's board once nobody watches it."""
         if contract.is_option:

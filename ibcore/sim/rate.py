@@ -19,7 +19,7 @@ from ibcore.sim.lines import Line
 from ibcore.sim.market import Market
 from ibcore.sim.subscriptions import Subscriptions
 
-_BURST_S: Final = 0.1  # a stalled loop catches up this much; the rest of the stall is skipped
+_BURST_S: Final = 0.5  # a stalled loop catches up this much; the rest of the stall is skipped
 _WINDOW: Final = 6  # price ticks between the middle and the farthest bid or ask
 _TABLE: Final = 64
 _GENERIC: Final = (24, 58, 23)

@@ -39,6 +39,10 @@ class RecordedReplay:
             self._started = now
         return self.board(contract)
 
+    def spot_of(self, _stock: Contract) -> float:
+        """Return the last of the one stock there is."""
+        return float(self._board.values.get(4, 0.0))
+
     def board(self, _contract: Contract) -> Board:
         """Return the one board there is."""
         return self._board
@@ -171,6 +175,10 @@ class DayReplay:
         terms = computations.terms(contracts, spot, now)
         mids = np.array([_mid(board) for board in boards])
         computations.update(boards, terms, model_vol=options.implied_vol(terms, mids))
+
+    def spot_of(self, stock: Contract) -> float:
+        """Return the stock's mid."""
+        return _mid(self._boards[stock.con_id])
 
     def _spot(self) -> float | None:
         stocks = list(self.universe.stocks.values())

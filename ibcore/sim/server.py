@@ -19,7 +19,9 @@ from ibcore.errors import PortTaken
 from ibcore.log import get_logger
 from ibcore.sim import answers, requests, tape
 from ibcore.sim.config import SimConfig
+from ibcore.sim.control import ControlPort
 from ibcore.sim.ledger import Ledger
+from ibcore.sim.listener import Listener
 from ibcore.sim.market import Market
 from ibcore.sim.rate import RateDriver
 from ibcore.sim.replay import DayReplay, RecordedReplay
@@ -32,6 +34,7 @@ log = get_logger(__name__)
 __all__ = ["Gateway", "SimConfig"]
 
 _PUMP_S: Final = 0.005
+_REFUSE_S: Final = 20.0
 _STEPS_PER_TURN: Final = 50  # then other tasks have their turn
 
 
@@ -60,10 +63,12 @@ class Gateway:
         self._rate = _rate_driver(self.config, self.source, self.ledger)
         self.subscriptions = Subscriptions(self.source, self.ledger, limit=self.config.lines)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
-        self.refusing = False
+        self.stopping = asyncio.Event()
+        self.control_port: int | None = None
         self._connections: dict[asyncio.Task[None], Session] = {}
         self._opened = 0
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(self.config.host, self.config.port, self._accept)
+        self._control: ControlPort | None = None
         self._pump: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Gateway:
@@ -80,23 +85,20 @@ class Gateway:
 
     async def start(self) -> None:
         """Bind the ports and start the pump."""
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, self.config.host, self.config.port
-            )
-        except OSError as error:
-            raise PortTaken(
-                f"The simulated gateway cannot listen on {self.config.host}:{self.config.port}"
-                f" ({error.strerror}).",
-                remedy="Nothing was started. Choose another port, or stop what holds this one.",
-            ) from None
+        await self._listener.open()
+        if self.config.control_port is not None:
+            self._control = ControlPort(self, self.config.control_port)
+            try:
+                self.control_port = await self._control.start()
+            except PortTaken:
+                self._listener.close()
+                raise
         self._pump = asyncio.create_task(self._run_pump(), name="sim-pump")
 
     @property
     def port(self) -> int:
         """Return the API port that is bound."""
-        assert self._server is not None, "the gateway is not started"
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._listener.port
 
     async def stop(self) -> None:
         """Cut every session and release the ports; safe to call twice."""
@@ -104,13 +106,47 @@ class Gateway:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
             self._pump = None
-        if self._server is not None:
-            self._server.close()
-            self.drop_all()
-            if self._connections:
-                await asyncio.wait(list(self._connections))
-            await self._server.wait_closed()
-            self._server = None
+        await self._listener.stop()
+        self.drop_all()
+        if self._connections:
+            await asyncio.wait(list(self._connections))
+        if self._control is not None:
+            await self._control.stop()
+            self._control = None
+
+    # -- control ---------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, object]:
+        """Return the address, the seed and the state."""
+        return {
+            "host": self.config.host,
+            "port": self.port,
+            "seed": self.config.seed,
+            "tape": str(self.config.tape) if self.config.tape else None,
+            "sessions": sorted(self.sessions),
+            "lines": self.subscriptions.count,
+        }
+
+    async def fault(self, name: str, for_s: float | None) -> str:
+        """Start or end a fault; return what was done."""
+        self.ledger.counts[f"fault_{name}"] += 1
+        match name:
+            case "drop":
+                return f"{self.drop_all()} connections cut"
+            case "refuse":
+                seconds = for_s or _REFUSE_S
+                self._listener.refuse_for(seconds)
+                return f"{self.drop_all()} connections cut, none accepted for {seconds:g} s"
+            case "accept":
+                self._listener.close()
+                await self._listener.open()
+                return "connections are accepted"
+            case _:
+                raise ValueError(f"no fault is named {name!r}; there are drop, refuse, accept")
+
+    def request_stop(self) -> None:
+        """Ask whoever runs the gateway to stop it."""
+        self.stopping.set()
 
     def drop_all(self) -> int:
         """Cut every connection; return how many there were."""
@@ -121,10 +157,6 @@ class Gateway:
     # -- sessions --------------------------------------------------------------------------
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refusing:
-            self.ledger.counts["connections_refused"] += 1
-            writer.transport.abort()
-            return
         self._opened += 1
         limit = self.config.write_limit
         session = Session(self._opened, (reader, writer), self, write_limit=limit)
@@ -136,6 +168,9 @@ class Gateway:
         why = "failed"
         try:
             why = await session.run()
+        except Exception:
+            log.exception("sim_session_failed", session=session.number)
+            self.ledger.counts["sessions_failed"] += 1
         finally:
             self.subscriptions.drop_all(session)
             if self.sessions.get(session.client_id) is session:

@@ -27,6 +27,9 @@ class Source(Protocol):
     def board(self, contract: Contract) -> Board:
         """Return the board of a contract that is watched."""
 
+    def spot_of(self, stock: Contract) -> float:
+        """Return roughly what a stock costs now, whether or not it is watched."""
+
     def unwatch(self, contract: Contract) -> None:
         """Stop keeping the board of an option nobody looks at."""
 

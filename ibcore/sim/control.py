@@ -1,0 +1,129 @@
+"""The control port: JSON lines over loopback, one command a line, for people and tests.
+
+    {"do": "stats"}                                  -> one line
+    {"do": "ledger", "since": 0, "limit": 1000}      -> {"ok": true, "count": n}, then n lines
+    {"do": "requests"} / {"do": "sessions"}          -> the same
+    {"do": "universe"}                               -> symbols, and contracts worth watching
+    {"do": "fault", "name": "drop", "for": 20}       -> one line
+    {"do": "stop"}                                   -> one line; the process then ends
+
+An error is {"ok": false, "error": "..."}; the connection stays open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from ibcore.sim import suggestions
+from ibcore.sim.config import SimConfig
+from ibcore.sim.ledger import Ledger
+from ibcore.sim.listener import Listener
+from ibcore.sim.source import Source
+
+_PAGE: Final = 2_000  # lines between two waits for a slow reader
+
+Command = dict[str, Any]
+
+
+class Controlled(Protocol):
+    """What the control port needs of the gateway."""
+
+    config: SimConfig
+    ledger: Ledger
+    source: Source
+
+    def describe(self) -> dict[str, object]:
+        """Return the address, the seed and the state."""
+
+    async def fault(self, name: str, for_s: float | None) -> str:
+        """Start or end a fault; return what was done."""
+
+    def request_stop(self) -> None:
+        """Ask whoever runs the gateway to stop it."""
+
+
+class ControlPort:
+    """Serves one gateway's control port."""
+
+    def __init__(self, gateway: Controlled, port: int) -> None:
+        self._gateway = gateway
+        self._listener = Listener("127.0.0.1", port, self._accept)
+        self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def start(self) -> int:
+        """Bind to loopback and return the port."""
+        await self._listener.open()
+        return self._listener.port
+
+    async def stop(self) -> None:
+        """Close the port and its connections."""
+        await self._listener.stop()
+        for writer in self._writers.values():
+            writer.transport.abort()
+        if self._writers:
+            await asyncio.wait(list(self._writers))
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer), name="sim-control")
+        self._writers[task] = writer
+        task.add_done_callback(self._writers.pop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                await self._answer(line, writer)
+        except (ConnectionError, ValueError):
+            pass  # the peer went away, or sent a line without end
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            command = json.loads(line)
+            lines = await self._run(command)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            lines = iter([{"ok": False, "error": str(error)}])
+        for number, item in enumerate(lines, 1):
+            writer.write(json.dumps(item).encode() + b"\n")
+            if number % _PAGE == 0:
+                await writer.drain()
+        await writer.drain()
+
+    async def _run(self, command: Command) -> Iterator[object]:
+        gateway = self._gateway
+        match command["do"]:
+            case "stats":
+                return iter([{"ok": True, **gateway.describe(), **gateway.ledger.stats()}])
+            case "universe":
+                return iter([{"ok": True, **suggestions.universe(gateway.source)}])
+            case "fault":
+                done = await gateway.fault(str(command["name"]), command.get("for"))
+                return iter([{"ok": True, "done": done}])
+            case "stop":
+                gateway.request_stop()
+                return iter([{"ok": True}])
+            case other:
+                return _listed(_LISTS[other](gateway.ledger, command))
+
+
+def _ticks(ledger: Ledger, command: Command) -> Iterable[object]:
+    limit = command.get("limit")
+    return (tick._asdict() for tick in islice(ledger.since(int(command.get("since", 0))), limit))
+
+
+_LISTS: Final[dict[str, Callable[[Ledger, Command], Iterable[object]]]] = {
+    "ledger": _ticks,
+    "requests": lambda ledger, _command: (item._asdict() for item in ledger.requests),
+    "sessions": lambda ledger, _command: (item._asdict() for item in ledger.sessions),
+}
+
+
+def _listed(items: Iterable[object]) -> Iterator[object]:
+    """Count first: the ring may lose its oldest entries while a slow reader reads."""
+    listed = list(items)
+    yield {"ok": True, "count": len(listed)}
+    yield from listed
