@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from ibcore import config, log
-from ibcore.cli.demo import demo_specs
 from ibcore.config import Settings
 from ibcore.errors import ConfigRefused
 from ibcore.stack import home as homes
@@ -55,12 +54,7 @@ def up(
 
 
 async def _run(plan: Plan, show: Show) -> None:
-    stack = Stack(
-        plan,
-        environ=os.environ,
-        announce=show.announce,
-        demo=lambda: demo_specs(plan.options.tape, plan.settings.gateway.lines),
-    )
+    stack = Stack(plan, environ=os.environ, announce=show.announce)
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(show.run, stack)

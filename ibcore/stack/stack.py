@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import anyio
@@ -22,12 +22,11 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from ibcore import db
 from ibcore.clock import monotonic, utcnow
-from ibcore.domain import ContractSpec
 from ibcore.embedded import Server
 from ibcore.errors import ChildDied
+from ibcore.stack import demo, ports, prefect_api, watchlist
 from ibcore.stack import home as homes
 from ibcore.stack import plan as plans
-from ibcore.stack import ports, prefect_api, watchlist
 from ibcore.stack.child import ChildInfo, ChildSpec, memory_mb
 from ibcore.stack.crew import Announce, Crew
 from ibcore.stack.guardian import Guardian
@@ -50,7 +49,6 @@ class Stack:
         *,
         environ: Mapping[str, str],
         announce: Announce,
-        demo: Callable[[], Sequence[ContractSpec]],
     ) -> None:
         self.plan = plan
         self.pulse = Pulse(plan.settings.sidecar.name)
@@ -58,7 +56,6 @@ class Stack:
         self.started_at = monotonic()
         self._environ = environ
         self._announce = announce
-        self._demo = demo
         self._crew: Crew | None = None
         self._server: Server | None = None
         self._server_started_at = 0.0
@@ -171,14 +168,18 @@ class Stack:
         )
 
     async def _gateway_listens(self) -> None:
-        port = self.plan.gateway_port
+        # Not the gateway's own port: its ledger would show a session that never spoke.
+        port = self.plan.settings.sim.control_port
         await _until(lambda: _listens(port), _GATEWAY_START_S, f"nobody listens on {port}")
 
     async def _seed_watch_list(self) -> None:
-        specs = self._demo()
+        settings = self.plan.settings
+        offered = await demo.suggested(settings.sim.control_port)
+        tape = self.plan.options.tape is not None
+        specs = demo.choose(offered, tape=tape, lines=settings.gateway.lines)
         async with await db.connect(self._url, application="up") as conn:
             with db.translated():
-                added = await watchlist.seed(conn, self.plan.settings.sidecar.name, specs)
+                added = await watchlist.seed(conn, settings.sidecar.name, specs)
         if added:
             self._announce(f"put {added} demo instruments on the empty watch list")
 
