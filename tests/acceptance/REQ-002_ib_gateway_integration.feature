@@ -9,7 +9,7 @@ Feature: REQ-002 Interactive Brokers Gateway integration
     Then every session that became ready did so within 5 seconds of its attempt
 
   Scenario: The gateway goes away and the session backs off exponentially
-    When the gateway is killed and stays away for 8 seconds
+    When the gateway is killed and stays away until the sidecar waits for the third time
     Then the waits journalled in session_event are 1, 2 and 4 seconds
     When the gateway returns
     Then quotes flow again within 10 seconds without help
