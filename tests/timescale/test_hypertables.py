@@ -1,0 +1,90 @@
+"""The migration on a real TimescaleDB: market tables are hypertables and behave as tables do.
+
+The server is PGlite (WebAssembly), installed by tests/timescale/setup.sh; without it the tests
+are skipped. It takes one connection at a time and no COPY, so ingest is not tested here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ibcore import db
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".venv-timescale"
+MARKET = {"quote", "trade", "greeks", "instrument_stat"}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (FOLDER / "node_modules").exists(), reason="run tests/timescale/setup.sh first"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def timescale_url() -> Iterator[str]:
+    """Return the URL of a TimescaleDB of this module's own."""
+    command = ["node", str(Path(__file__).with_name("server.mjs")), str(FOLDER)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        ready = server.stdout.readline().split()
+        assert ready[:1] == ["ready"], ready
+        yield f"postgresql://postgres:postgres@127.0.0.1:{ready[1]}/postgres?sslmode=disable"
+        server.communicate(timeout=30)
+
+
+def test_up_down_up_on_timescale(timescale_url: str) -> None:
+    db.migrate(timescale_url)
+    first = _hypertables(timescale_url)
+    db.migrate(timescale_url, to="base")
+    bare = _hypertables(timescale_url)
+    db.migrate(timescale_url)
+
+    assert first == MARKET
+    assert bare == set()
+    assert _hypertables(timescale_url) == MARKET
+
+
+def test_a_row_of_any_day_finds_a_chunk_and_no_partition_is_made(timescale_url: str) -> None:
+    db.migrate(timescale_url)
+    with psycopg.connect(timescale_url) as conn:
+        conn.execute(
+            "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider,"
+            " quality, tick_type, bid) SELECT day, now(), 1, row_number() OVER (), 1, 'ib',"
+            " 'live', 1, 100 FROM unnest(ARRAY['2015-12-24 15:00+00', '2026-01-02 15:00+00',"
+            " '2026-01-02 16:00+00']::timestamptz[]) AS day"
+        )
+        chunks = conn.execute("SELECT count(*) FROM show_chunks('ibkeeper.quote')").fetchone()
+        made = conn.execute("SELECT * FROM ibkeeper.ensure_partitions(3)").fetchall()
+        comment = conn.execute("SELECT obj_description('ibkeeper.quote'::regclass)").fetchone()
+
+    assert chunks == (2,)
+    assert made == []
+    assert comment is not None
+    assert comment[0].startswith("Best bid and ask")
+
+
+def test_a_hypertable_refuses_what_a_table_refuses(timescale_url: str) -> None:
+    db.migrate(timescale_url)
+    with psycopg.connect(timescale_url) as conn, pytest.raises(psycopg.errors.CheckViolation):
+        conn.execute(
+            "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider,"
+            " quality, tick_type, bid) VALUES (now(), now(), 1, 1, 1, 'ib', 'live', 1, 'NaN')"
+        )
+
+
+def _hypertables(url: str) -> set[str]:
+    with psycopg.connect(url) as conn:
+        cursor = conn.execute(
+            "SELECT hypertable_name FROM timescaledb_information.hypertables"
+            " WHERE hypertable_schema = 'ibkeeper'"
+        )
+        return {name for (name,) in cursor}
