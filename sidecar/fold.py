@@ -6,10 +6,10 @@ a size that came with its price makes no row, and a replay of the same ticks mak
     Book    best bid and ask. A side is (None, None) while nobody is there.
     Print   the last price and size. None until IB names a price.
 
-What empties a side of the book: a price that is no number; a size of zero under a price of zero
-or less (IB's "-1, 0"); a size tick of zero while a size was known. A positive price with size
-zero stays, its size is unknown: indices and some bonds are quoted without sizes. A negative
-price with a size above zero stays too: spreads have them.
+What empties a side of the book: a size of zero under a price of zero or less (IB's "-1, 0"), or
+a size tick of zero while a size was known. A price that is no number is None. A positive price
+with size zero stays, its size is unknown: indices and some bonds are quoted without sizes. A
+negative price with a size above zero stays too: spreads have them.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ _Side = tuple["float | None", "float | None"]
 
 
 def _side(price: float, size: float) -> _Side:
-    if empties.poisoned(price) or (size == 0.0 and price <= 0.0):
+    if size == 0.0 and price <= 0.0:
         return _NOBODY
-    return price, (empties.amount(size) or None)
+    return empties.number(price), (empties.amount(size) or None)
 
 
 def _resized(price: float | None, old: float | None, size: float) -> _Side:

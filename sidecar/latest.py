@@ -109,14 +109,20 @@ def merged(changes: Sequence[Change]) -> Change:
     """Return one change with the effect of all, oldest first."""
     if len(changes) == 1:
         return changes[0]
-    quote: dict[int, Now] = {}
-    stat: dict[int, Now] = {}
-    greeks: dict[int, Now] = {}
+    # One stamp an instrument: a group last touched by an older batch than another group would
+    # else look older than the row it belongs to, and be turned away.
+    stamps: dict[int, Stamp] = {}
+    groups: tuple[dict[int, Now], ...] = ({}, {}, {})
     for change in changes:
-        quote.update(change.quote)
-        stat.update(change.stat)
-        greeks.update(change.greeks)
-    return Change(quote, stat, greeks)
+        for whole, part in zip(groups, (change.quote, change.stat, change.greeks), strict=True):
+            whole.update(part)
+            stamps.update((instrument, now.stamp) for instrument, now in part.items())
+    return Change(
+        *(
+            {instrument: Now(stamps[instrument], now.values) for instrument, now in whole.items()}
+            for whole in groups
+        )
+    )
 
 
 @dataclass(slots=True)

@@ -67,64 +67,55 @@ def _text(value: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=64)
-def _head(columns: int) -> Callable[..., bytes]:
-    # ts, recv_ts, instrument_id, seq, epoch; each with its length.
-    return functools.partial(Struct("!hiqiqiiiqii").pack, columns)
+def _origin(provider: str, quality: str) -> bytes:
+    return _text(provider) + _text(quality)
 
 
-_quote_head: Final = _head(_QUOTE_COLUMNS)
-_trade_head: Final = _head(_TRADE_COLUMNS)
-_greeks_head: Final = _head(_GREEKS_COLUMNS)
-_stat_head: Final = _head(_STAT_COLUMNS)
+# The column count, then ts, recv_ts, instrument_id, seq, epoch, each with its length.
+_head: Final = Struct("!hiqiqiiiqii").pack
 _small: Final = Struct("!ih").pack
+_4_DOUBLES: Final = Struct("!idididid").pack
+_8_DOUBLES: Final = Struct("!idididididididid").pack
 
 
 def _quote(row: Quote) -> bytes:
     ts, recv, instrument, seq, epoch, provider, quality, tick_type, bid, bid_size, ask, size = row
-    return (
-        _quote_head(8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-        + _text(provider)
-        + _text(quality)
-        + _small(2, tick_type)
-        + _double(bid)
-        + _double(bid_size)
-        + _double(ask)
-        + _double(size)
-    )
+    head = _head(_QUOTE_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+    origin = _origin(provider, quality) + _small(2, tick_type)
+    if None in row:
+        return head + origin + b"".join(map(_double, row[8:]))
+    return head + origin + _4_DOUBLES(8, bid, 8, bid_size, 8, ask, 8, size)
 
 
 def _trade(row: Trade) -> bytes:
-    ts, recv, instrument, seq, epoch, provider, quality, tick_type, source, price, *rest = row
+    ts, recv, instrument, seq, epoch, provider, quality, tick_type, source = row[:9]
     return (
-        _trade_head(8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-        + _text(provider)
-        + _text(quality)
+        _head(_TRADE_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+        + _origin(provider, quality)
         + _small(2, tick_type)
         + _text(source)
-        + _DOUBLE(8, price)
-        + b"".join(map(_double, rest))
+        + b"".join(map(_double, row[9:]))
     )
 
 
 def _greeks(row: Greeks) -> bytes:
-    ts, recv, instrument, seq, epoch, provider, quality, kind, *numbers = row[:-1]
+    ts, recv, instrument, seq, epoch, provider, quality, kind = row[:8]
+    head = _head(_GREEKS_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+    origin = _origin(provider, quality) + _text(kind)
     based = row.price_based
-    return (
-        _greeks_head(8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-        + _text(provider)
-        + _text(quality)
-        + _text(kind)
-        + b"".join(map(_double, numbers))
-        + (_NULL if based is None else _TRUE if based else _FALSE)
-    )
+    if None in row:
+        numbers = b"".join(map(_double, row[8:16]))
+        return head + origin + numbers + (_NULL if based is None else _TRUE if based else _FALSE)
+    a, b, c, d, e, f, g, h = row[8:16]
+    numbers = _8_DOUBLES(8, a, 8, b, 8, c, 8, d, 8, e, 8, f, 8, g, 8, h)
+    return head + origin + numbers + (_TRUE if based else _FALSE)
 
 
 def _stat(row: Stat) -> bytes:
     ts, recv, instrument, seq, epoch, provider, quality, tick_type, field, value = row
     return (
-        _stat_head(8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-        + _text(provider)
-        + _text(quality)
+        _head(_STAT_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+        + _origin(provider, quality)
         + _small(2, tick_type)
         + _text(field)
         + (_NULL + _text(value) if isinstance(value, str) else _DOUBLE(8, value) + _NULL)
