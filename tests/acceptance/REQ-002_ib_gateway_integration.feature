@@ -3,7 +3,7 @@ Feature: REQ-002 Interactive Brokers Gateway integration
   The gateway is the simulated one, in a process of its own; the sidecar is the real process.
 
   Background:
-    Given a simulated gateway and a sidecar that watches SPY and an option on it
+    Given a simulated gateway and a sidecar that watches AAPL and an option on it
 
   Scenario: The connection is established within 5 seconds
     Then every session that became ready did so within 5 seconds of its attempt
@@ -24,7 +24,7 @@ Feature: REQ-002 Interactive Brokers Gateway integration
     Then quote_latest holds one row an instrument, equal to its newest quote
 
   Scenario: N contracts give N results, None for failures
-    When SPY, an unknown symbol, SPY again and an ambiguous option are qualified
+    When AAPL, an unknown symbol, AAPL again and an ambiguous option are qualified
     Then there are 4 results: a contract, None, a contract, None
     And the contracts that were passed in are unchanged
 
@@ -34,5 +34,5 @@ Feature: REQ-002 Interactive Brokers Gateway integration
 
   Scenario: The enhanced ticker fields land in SQL
     When quotes have flowed for 5 seconds
-    Then quote_latest of SPY has timestamp, shortable and the volume rates of 3, 5 and 10 minutes
+    Then quote_latest of AAPL has timestamp, shortable and the volume rates of 3, 5 and 10 minutes
     And the option has no volume rates, because IB sends them for stocks only

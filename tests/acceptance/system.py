@@ -32,13 +32,14 @@ class System:
     db_url: str
     home: Path
     port: int = field(default_factory=free_port)
+    control_port: int = field(default_factory=free_port)
     name: str = "main"
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_gateway(self, *options: str) -> None:
         """Start the simulated gateway on the system's port."""
         command = [sys.executable, "-m", "ibcore.cli", "sim", "run", "--port", str(self.port)]
-        self._start("gateway", [*command, "--control-port", str(free_port()), *options])
+        self._start("gateway", [*command, "--control-port", str(self.control_port), *options])
 
     def gateway_listens(self) -> bool:
         """Say whether somebody listens on the gateway's port."""

@@ -15,9 +15,9 @@ from ib_async import IB, Contract, Option, StartupFetchNONE, Stock
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from ibcore import db
-from ibcore.cli.demo import demo_specs
 from ibcore.config import TickDefaults
 from ibcore.domain import ContractSpec
+from ibcore.stack.demo import suggested
 from sidecar.ib_compat import harden, make_ib, sever
 from sidecar.qualify import qualify_contracts_async
 from tests.acceptance.system import System, running_system
@@ -41,16 +41,17 @@ def system(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
         yield running
 
 
-def spy_option() -> ContractSpec:
-    return next(s for s in demo_specs(None, 100) if s.sec_type == "OPT" and s.symbol == "SPY")
+def an_option(system: System) -> ContractSpec:
+    offered = asyncio.run(suggested(system.control_port))
+    return next(spec for spec in offered if (spec.symbol, spec.sec_type) == ("AAPL", "OPT"))
 
 
-@given("a simulated gateway and a sidecar that watches SPY and an option on it")
+@given("a simulated gateway and a sidecar that watches AAPL and an option on it")
 def a_running_system(system: System) -> None:
     if system.value("SELECT count(*) FROM ibkeeper.watch") == 0:
-        system.watch(ContractSpec("SPY"), spy_option())
         system.start_gateway()
         system.wait_for(system.gateway_listens, within_s=15, what="a listening gateway")
+        system.watch(ContractSpec("AAPL"), an_option(system))
         system.start_sidecar()
     system.wait_for(lambda: system.value(QUOTES) > 0, within_s=20, what="a first quote")
 
@@ -67,7 +68,7 @@ def gateway_goes_away(system: System) -> None:
     system.kill("gateway")
     waited = """SELECT count(*) FROM ibkeeper.session_event
                  WHERE role = 'stream' AND backoff_s >= 4"""
-    system.wait_for(lambda: system.value(waited) > 0, within_s=seconds + 4, what="a backoff of 4 s")
+    system.wait_for(lambda: system.value(waited) > 0, within_s=15, what="a wait of 4 s")
 
 
 @then("the waits journalled in session_event are 1, 2 and 4 seconds")
@@ -139,15 +140,15 @@ def cache_is_the_newest_quote(system: System) -> None:
 
 
 @when(
-    "SPY, an unknown symbol, SPY again and an ambiguous option are qualified",
+    "AAPL, an unknown symbol, AAPL again and an ambiguous option are qualified",
     target_fixture="qualified",
 )
 def contracts_are_qualified(system: System) -> dict[str, Any]:
     asked: list[Contract] = [
-        Stock("SPY", "SMART", "USD"),
+        Stock("AAPL", "SMART", "USD"),
         Stock("NOSUCH", "SMART", "USD"),
-        Stock("SPY", "SMART", "USD"),
-        Option("SPY", spy_option().expiry, 0.0, "C", "SMART"),
+        Stock("AAPL", "SMART", "USD"),
+        Option("AAPL", an_option(system).expiry, 0.0, "C", "SMART"),
     ]
     before = [copy(asdict(contract)) for contract in asked]
     results = asyncio.run(_qualified(system.port, asked))
@@ -190,7 +191,7 @@ def tickers_start_empty(client: IB) -> None:
     assert math.isnan(ticker.last)
 
 
-@then("quote_latest of SPY has timestamp, shortable and the volume rates of 3, 5 and 10 minutes")
+@then("quote_latest of AAPL has timestamp, shortable and the volume rates of 3, 5 and 10 minutes")
 def enhanced_fields(system: System) -> None:
     present = """SELECT count(*) FROM ibkeeper.v_quote_latest WHERE sec_type = 'STK'
                     AND num_nulls(recv_ts, shortable, volume_rate_3min, volume_rate_5min,
