@@ -191,20 +191,23 @@ def group_members(pgid: int) -> list[int]:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the resident memory of a process and of its children."""
+    """Return the memory of a process and of its children, shared pages counted once."""
     try:
         leader = psutil.Process(pid)
         family = [leader, *leader.children(recursive=True)]
-        return sum(_rss(process) for process in family) / 1e6
+        return sum(_share(process) for process in family) / 1e6
     except psutil.NoSuchProcess:
         return 0.0
 
 
-def _rss(process: psutil.Process) -> int:
+def _share(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
+        memory = process.memory_full_info()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
+    # The proportional share, where the system knows it: 256 MB of PostgreSQL's buffers are
+    # mapped by every one of its processes.
+    return int(getattr(memory, "pss", memory.rss))
 
 
 def _group_of(pid: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from psycopg import AsyncConnection
@@ -32,7 +32,7 @@ SELECT DISTINCT ON (e.role) e.role, e.new_state AS state, e.at AS since, e.attem
 """
 
 _QUOTES: Final = """
-SELECT symbol, sec_type, expiry, strike, "right", bid, bid_size, ask, ask_size, last,
+SELECT symbol, sec_type, expiry, strike::float8 AS strike, "right", bid, bid_size, ask, ask_size, last,
        age_s::float8 AS age_s, coalesce(model_iv, implied_volatility) AS iv, model_delta AS delta
   FROM ibkeeper.v_quote_latest
  ORDER BY sec_type = 'OPT', symbol, expiry, strike, "right" LIMIT %(limit)s
@@ -92,8 +92,8 @@ class QuoteRow:
 
     symbol: str
     sec_type: str
-    expiry: Any
-    strike: Any
+    expiry: date | None
+    strike: float | None
     right: str | None
     bid: float | None
     bid_size: float | None
@@ -107,7 +107,7 @@ class QuoteRow:
     @property
     def label(self) -> str:
         """Return what a person calls the instrument."""
-        if not self.right:
+        if not self.right or self.expiry is None:
             return self.symbol
         return f"{self.symbol} {self.expiry:%d%b%y} {self.strike:g} {self.right}"
 

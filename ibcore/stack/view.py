@@ -21,7 +21,7 @@ from ibcore.stack.reading import QuoteRow, Rates, Reading
 
 _TOP_LINES: Final = 10
 _QUOTE_CHROME: Final = 3  # two borders and the column names
-_TWO_TABLES_FROM: Final = 140
+_TWO_TABLES_FROM: Final = 155
 _STYLES: Final = {
     "running": "green",
     "ready": "green",

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Takes the pictures of docs/images from a running system: the live view of `ibkeeper up` in a
+# terminal and the chain-snapshot run in the Prefect UI. Needs tmux, Chromium and the default
+# ports; runs in a state folder of its own. Usage: docs/screenshots.sh [folder]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+images=${1:-docs/images}; work=$(mktemp -d); pane="ibkeeper-$$"; api=http://127.0.0.1:4200
+export IBKEEPER_HOME="$work/home"
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+stop() {
+  tmux send-keys -t "$pane" C-c 2>/dev/null || true
+  for _ in $(seq 60); do tmux has-session -t "$pane" 2>/dev/null || break; sleep 0.5; done
+  rm -rf "$work"
+}
+trap stop EXIT
+shoot() { # URL FILE WIDTH,HEIGHT
+  "$chromium" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
+    --disable-background-networking --disable-component-update --disable-sync \
+    --user-data-dir="$(mktemp -d -p "$work")" --window-size="$3" --virtual-time-budget=20000 \
+    --screenshot="$2" "$1" >"$work/chromium.log" 2>&1 || { cat "$work/chromium.log"; return 1; }
+}
+view() { # COLUMNS LINES FILE
+  tmux resize-window -t "$pane" -x "$1" -y "$2"; sleep 3
+  tmux capture-pane -e -p -t "$pane" >"$work/pane.txt"
+  .venv/bin/python docs/terminal_picture.py "$work/pane.txt" "$work/pane.svg" "$1"
+  size=$(.venv/bin/python -c "import re,sys; print('%d,%d' % tuple(float(n)+1 for n in re.search(r'viewBox=\"0 0 ([\d.]+) ([\d.]+)\"', open(sys.argv[1]).read()).groups()))" "$work/pane.svg")
+  shoot "file://$work/pane.svg" "$3" "$size"
+}
+mkdir -p "$images"
+tmux new-session -d -s "$pane" -x 120 -y 36 "COLORTERM=truecolor .venv/bin/ibkeeper up"
+until .venv/bin/ibkeeper status --json | grep -q '"ready": true'; do sleep 1; done
+.venv/bin/prefect deployment run chain-snapshot/chain-snapshot --watch >"$work/flow.log" 2>&1
+run=$(grep -o 'flow-run/[0-9a-f-]*' "$work/flow.log" | head -n 1)
+view 120 36 "$images/terminal.png"
+view 160 45 "$images/terminal-wide.png"
+shoot "$api/runs/$run" "$images/prefect-run.png" 1400,1000
+artifact=$(curl -s -X POST "$api/api/artifacts/latest/filter" -H 'Content-Type: application/json' -d '{"limit": 50}' |
+  .venv/bin/python -c "import json,sys; print(next(a['latest_id'] for a in json.load(sys.stdin) if a['type'] == 'table'))")
+shoot "$api/artifacts/artifact/$artifact" "$images/prefect-artifact.png" 1400,1000
+ls -l "$images"
