@@ -8,6 +8,7 @@ sidecar is there to answer. What nobody waits for any more is withdrawn.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -45,8 +46,9 @@ async def _ignore(_done: int, _total: int) -> None:
 class Client:
     """Asks the sidecar through rows of `request`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, grace_s: float = GRACE_S) -> None:
         self._url = url
+        self._grace_s = grace_s
 
     @classmethod
     def from_settings(cls) -> Client:
@@ -55,7 +57,7 @@ class Client:
 
     async def ask(self, what: Ask, *, on_progress: OnProgress = _ignore) -> dict[str, Any]:
         """Return the sidecar's answer, or raise why there is none."""
-        async with await self._connect() as conn:
+        async with self._opened() as conn:
             await _require_sidecar(conn, what.sidecar, "Nothing was asked.")
             request_id = await _insert(conn, what)
             try:
@@ -66,12 +68,12 @@ class Client:
 
     async def withdraw(self, requested_by: str) -> int:
         """End what `requested_by` still asks for; return how many requests that were."""
-        async with await self._connect() as conn:
+        async with self._opened() as conn:
             return await _withdraw(conn, requested_by, "Withdrawn: nobody waits for it any more.")
 
     async def chain(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
         """Return the quotes of a snapshot, by expiry, strike and right."""
-        async with await self._connect() as conn:
+        async with self._opened() as conn:
             return await _rows(conn, "chain_quotes", {"snapshot_id": snapshot_id})
 
     async def _answer(
@@ -85,20 +87,20 @@ class Client:
                 await on_progress(*progress)
             if row["state"] not in _OPEN:
                 return _result(row)
-            if row["remaining_s"] < -GRACE_S:
+            if row["remaining_s"] < -self._grace_s:
                 await _withdraw(conn, what.requested_by, _TOO_LATE)
                 raise RequestTimedOut(_TOO_LATE)
             await _require_sidecar(conn, what.sidecar, "The request was withdrawn.")
         raise AssertionError("looking never ends by itself")
 
     async def _looks(self, conn: db.Connection, request_id: UUID) -> AsyncIterator[dict[str, Any]]:
-        async with await self._connect() as listener:
+        async with self._opened() as listener:
             async for about in db.listen_or_poll(listener, CHANNEL, poll_s=POLL_S):
                 if about is None or about == str(request_id):
                     yield (await _rows(conn, "request_look", {"id": request_id}))[0]
 
-    async def _connect(self) -> db.Connection:
-        return await db.connect(self._url, application="flow")
+    def _opened(self) -> AbstractAsyncContextManager[db.Connection]:
+        return db.opened(self._url, application="flow")
 
 
 _OPEN: Final = frozenset({RequestState.requested, RequestState.claimed})

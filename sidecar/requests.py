@@ -32,7 +32,7 @@ CHANNEL: Final = "ibkeeper_request"
 PROGRESS_S: Final = 0.5
 # After its deadline an ending is worth writing this long; then the asker has ended the row.
 ENDING_GRACE_S: Final = 30.0
-STOPPING_S: Final = 1.0
+STOPPING_S: Final = 2.0
 
 log = get_logger(__name__)
 
@@ -71,14 +71,14 @@ class RequestWorker:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await db.connect(self._url, application="requests listen") as conn:
+                async with db.opened(self._url, application="requests listen") as conn:
                     async for _ in db.listen_or_poll(conn, CHANNEL, poll_s=self._poll_s):
                         self._wake.set()
             except DatabaseUnavailable:
                 await anyio.sleep(self._poll_s)  # the claim loop says so
 
     async def _claim_loop(self, group: anyio.abc.TaskGroup) -> None:
-        async with await db.connect(self._url, application="requests") as conn:
+        async with db.opened(self._url, application="requests") as conn:
             orphans = await _execute(conn, "request_orphans", self._me)
             if orphans:
                 log.warning("requests_orphaned", count=len(orphans))
@@ -126,7 +126,7 @@ class RequestWorker:
     async def _report(self, job: Job, work: anyio.CancelScope) -> None:
         while True:
             try:
-                async with await db.connect(self._url, application="requests progress") as conn:
+                async with db.opened(self._url, application="requests progress") as conn:
                     while await self._still_mine(conn, job):  # noqa: ASYNC110 (reports by clock)
                         await anyio.sleep(PROGRESS_S)
                     work.cancel()
@@ -160,7 +160,7 @@ class RequestWorker:
 
     async def _write(self, job: Job, ending: Ending) -> bool:
         written = True
-        async with await db.connect(self._url, application="requests finish") as conn:
+        async with db.opened(self._url, application="requests finish") as conn:
             with db.translated():
                 async with conn.transaction() as transaction:
                     result = await ending.store(conn) if ending.store else None
