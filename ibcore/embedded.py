@@ -29,6 +29,7 @@ import psycopg
 from psycopg import sql
 
 from ibcore import clock, log
+from ibcore.db import QUERIES
 from ibcore.errors import ChildDied, InstanceConflict
 from ibcore.unprivileged import Account, account_for, open_way
 
@@ -203,7 +204,7 @@ class Server:
 
     def _create_databases(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as conn:
-            there = {name for (name,) in conn.execute("SELECT datname FROM pg_database")}
+            there = {name for (name,) in conn.execute(QUERIES["database_names"])}
             for name in DATABASES:
                 if name not in there:
                     conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -15,6 +15,10 @@ SELECT nextval('ibkeeper.epoch_seq')::int AS epoch;
 -- One row; an empty database has no such table, which `check_schema` knows.
 SELECT version_num FROM ibkeeper.alembic_version;
 
+-- database_names --
+-- CREATE DATABASE knows no IF NOT EXISTS.
+SELECT datname FROM pg_database;
+
 -- try_sidecar_lock --
 -- Held by the connection: it ends with the process, however the process ends.
 SELECT pg_try_advisory_lock(hashtextextended('ibkeeper.sidecar.' || %(name)s, 0)) AS held;

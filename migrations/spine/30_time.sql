@@ -64,7 +64,7 @@ END $$;
 -- stray partition and stay there, readable through the table) or 'busy' (try again later).
 -- CREATE + ATTACH, not PARTITION OF: that would lock the whole table against COPY.
 CREATE FUNCTION ibkeeper.ensure_partition(market_table text, a_day date) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '500ms' AS $$
 DECLARE
     partition text := market_table || '_' || to_char(a_day, 'YYYYMMDD');
 BEGIN

@@ -81,6 +81,19 @@ def a_request(conn: psycopg.Connection[Row], **values: Any) -> Row:
     return insert(conn, "request", **{**row, **values})
 
 
+def days_ahead(conn: psycopg.Connection[Row], days: int) -> None:
+    """Leave partitions up to today + `days`, whatever other tests have made."""
+    conn.execute(db.QUERIES["ensure_partitions"], {"days_ahead": days})
+    later = conn.execute(
+        "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
+        " AND right(relname, 8) ~ '^[0-9]{8}$' AND right(relname, 8) >"
+        " to_char((now() AT TIME ZONE 'UTC')::date + %s, 'YYYYMMDD')",
+        [days],
+    ).fetchall()
+    for row in later:
+        conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("ibkeeper", row["relname"])))
+
+
 def a_quote(conn: psycopg.Connection[Row], **values: Any) -> Row:
     now = datetime.now(timezone.utc)
     row = {"ts": now, "recv_ts": now, "instrument_id": 1, "seq": 1, "epoch": 1, "tick_type": 1}
@@ -201,18 +214,20 @@ def test_a_row_of_any_day_finds_a_place(conn: psycopg.Connection[Row]) -> None:
 def test_days_are_made_ahead_and_a_second_call_makes_none(
     conn: psycopg.Connection[Row],
 ) -> None:
+    days_ahead(conn, 7)
     statement = db.QUERIES["ensure_partitions"]
     first = conn.execute(statement, {"days_ahead": 9}).fetchall()
     second = conn.execute(statement, {"days_ahead": 9}).fetchall()
 
     assert len(first) == 4 * 11
+    assert [row["outcome"] for row in first].count("created") == 4 * 2
     assert {row["outcome"] for row in second} == {"exists"}
 
 
 def test_a_day_with_stray_rows_is_reported_and_the_others_are_made(
     conn: psycopg.Connection[Row],
 ) -> None:
-    conn.execute("SELECT * FROM ibkeeper.ensure_partitions(20)")
+    days_ahead(conn, 20)
     conn.execute(
         "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider,"
         " quality, tick_type) VALUES (now() + interval '21 days', now(), 1, 1, 1, 'ib',"
@@ -229,6 +244,31 @@ def test_a_day_with_stray_rows_is_reported_and_the_others_are_made(
     )
     row = conn.execute("SELECT count(*) AS rows FROM ibkeeper.quote").fetchone()
     assert row == {"rows": 1}
+
+
+def test_days_are_made_while_a_batch_is_being_written(
+    conn: psycopg.Connection[Row], db_url: str
+) -> None:
+    days_ahead(conn, 29)
+    with psycopg.connect(db_url, row_factory=dict_row) as writer:
+        a_quote(writer)
+        made = conn.execute("SELECT * FROM ibkeeper.ensure_partitions(30)").fetchall()
+
+    assert {row["outcome"] for row in made[-2:]} == {"created"}
+
+
+def test_a_day_that_a_writer_of_strays_holds_is_left_for_later(
+    conn: psycopg.Connection[Row], db_url: str
+) -> None:
+    days_ahead(conn, 30)
+    ahead = "SELECT * FROM ibkeeper.ensure_partitions(31)"
+    with psycopg.connect(db_url, row_factory=dict_row) as writer:
+        a_quote(writer, ts=datetime(2015, 12, 24, tzinfo=timezone.utc))
+        held = conn.execute(ahead).fetchall()
+    free = conn.execute(ahead).fetchall()
+
+    assert [r["partition"][:5] for r in held if r["outcome"] == "busy"] == ["quote"]
+    assert [r["partition"][:5] for r in free if r["outcome"] == "created"] == ["quote"]
 
 
 def test_the_index_serves_the_newest_quotes_of_an_instrument(
