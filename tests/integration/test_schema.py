@@ -254,7 +254,7 @@ def test_days_are_made_while_a_batch_is_being_written(
         a_quote(writer)
         made = conn.execute("SELECT * FROM ibkeeper.ensure_partitions(30)").fetchall()
 
-    assert {row["outcome"] for row in made[-2:]} == {"created"}
+    assert [row["outcome"] for row in made].count("created") == 4
 
 
 def test_a_day_that_a_writer_of_strays_holds_is_left_for_later(
