@@ -22,6 +22,11 @@ class Listener:
         self._reopening: asyncio.TimerHandle | None = None
         self._opener: asyncio.Task[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody would be accepted."""
+        return self._server is not None
+
     async def open(self) -> None:
         """Listen, or say whose fault it is that we cannot."""
         if self._server is not None:

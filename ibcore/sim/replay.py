@@ -102,7 +102,7 @@ class DayReplay:
         while self._next < len(self._ends) and self._ends[self._next] <= self._begin:
             self._put_minute(self._ends[self._next])
             self._next += 1
-        self._at_ms = self._begin
+        self.at_ms = self._begin  # of the tape, New York
 
     def _opening(self, contract: Contract) -> Board:
         board = Board()
@@ -146,9 +146,9 @@ class DayReplay:
         at_ms = self._begin + (now - self._started) * self._speed * 1000
         if self.finished or self._ends[self._next] > at_ms:
             return ()
-        self._at_ms = self._ends[self._next]
+        self.at_ms = self._ends[self._next]
         self._next += 1
-        touched = self._put_minute(self._at_ms)
+        touched = self._put_minute(self.at_ms)
         watched = [self._contracts[con_id] for con_id in self._watchers]
         self._compute([contract for contract in watched if contract.is_option])
         watched.sort(key=lambda contract: contract.is_option)
@@ -171,7 +171,7 @@ class DayReplay:
         if not contracts or spot is None:
             return
         boards = [self._boards[contract.con_id] for contract in contracts]
-        now = self._midnight + timedelta(milliseconds=self._at_ms)
+        now = self._midnight + timedelta(milliseconds=self.at_ms)
         terms = computations.terms(contracts, spot, now)
         mids = np.array([_mid(board) for board in boards])
         computations.update(boards, terms, model_vol=options.implied_vol(terms, mids))

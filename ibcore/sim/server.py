@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import structlog
+
 from ibcore.errors import PortTaken
-from ibcore.log import get_logger
 from ibcore.sim import answers, requests, tape
 from ibcore.sim.config import SimConfig
 from ibcore.sim.control import ControlPort
@@ -29,7 +30,7 @@ from ibcore.sim.session import Session
 from ibcore.sim.source import Source
 from ibcore.sim.subscriptions import Subscriptions
 
-log = get_logger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 __all__ = ["Gateway", "SimConfig"]
 
@@ -99,6 +100,11 @@ class Gateway:
     def port(self) -> int:
         """Return the API port that is bound."""
         return self._listener.port
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted."""
+        return self._listener.is_open
 
     async def stop(self) -> None:
         """Cut every session and release the ports; safe to call twice."""

@@ -14,13 +14,14 @@ import asyncio
 import re
 from typing import Final, Protocol
 
-from ibcore.log import get_logger
+import structlog
+
 from ibcore.sim import messages, requests, wire
 from ibcore.sim.config import Clock
 from ibcore.sim.ledger import Ledger, LineKey, Received, SessionRecord
 from ibcore.sim.lines import Line
 
-log = get_logger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 _HANDSHAKE_S: Final = 10.0
 _HARD_LIMIT: Final = 64 << 20  # bytes; nobody who reads at all is ever this far behind
@@ -62,6 +63,7 @@ class Session:
         self._host = host
         self._write_limit = write_limit
         self._out: list[bytes] = []
+        self._queued = 0  # bytes in _out
         self._ticks: list[tuple[LineKey, bytes]] = []
 
     # -- the way in ------------------------------------------------------------------------
@@ -149,6 +151,7 @@ class Session:
     def send(self, data: bytes) -> None:
         """Queue one frame for the next write."""
         self._out.append(data)
+        self._queued += len(data)
 
     def send_message(self, name: str, **values: object) -> None:
         """Queue one message of the table."""
@@ -156,7 +159,7 @@ class Session:
 
     def send_tick(self, key: LineKey, data: bytes) -> None:
         """Queue one market-data frame; the ledger hears of it when it is written."""
-        self._out.append(data)
+        self.send(data)
         self._ticks.append((key, data))
 
     def error(self, req_id: int, code: int, text: str) -> None:
@@ -170,6 +173,7 @@ class Session:
             return
         data = b"".join(self._out)
         self._out.clear()
+        self._queued = 0
         transport = self._writer.transport
         if transport.is_closing():
             self._ticks.clear()
@@ -184,9 +188,14 @@ class Session:
             transport.abort()
 
     @property
+    def buffered(self) -> int:
+        """How many bytes wait for the client to read."""
+        return self._queued + self._writer.transport.get_write_buffer_size()
+
+    @property
     def congested(self) -> bool:
         """Whether the client is so far behind that its ticks are conflated."""
-        return self._writer.transport.get_write_buffer_size() > self._write_limit
+        return self.buffered > self._write_limit
 
     def abort(self) -> None:
         """Cut the connection without a goodbye."""

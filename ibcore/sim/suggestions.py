@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ibcore.sim.contracts import Contract
+from collections.abc import Sequence
+from pathlib import Path
+
+from ibcore.sim import tape
+from ibcore.sim.catalogue import CATALOGUE
+from ibcore.sim.contracts import Contract, Universe, stock
 from ibcore.sim.source import Source
 
 _EXPIRIES = 2
@@ -12,7 +17,9 @@ _STRIKES = 4
 def universe(source: Source) -> dict[str, object]:
     """Describe the universe: symbols, how many contracts, and a watch list of a sensible size."""
     stocks = list(source.universe.stocks.values())
-    watch = stocks + [option for stock in stocks[:4] for option in _near(source, stock)]
+    watch = [*stocks]
+    for each in stocks[:4]:
+        watch += near(source.universe.options(each.symbol), source.spot_of(each))
     return {
         "symbols": [contract.symbol for contract in stocks],
         "contracts": len(source.universe.by_id),
@@ -20,16 +27,23 @@ def universe(source: Source) -> dict[str, object]:
     }
 
 
-def _near(source: Source, stock: Contract) -> list[Contract]:
+def of_tape(path: Path, *, symbol: str = "TAPE") -> list[Contract]:
+    """Return what a tape has to show, without reading all of it: its stock, options near it."""
+    if not tape.is_day(path):
+        return [stock(CATALOGUE[symbol])]
+    listed = Universe(tape.contracts(path))
+    stocks = list(listed.stocks.values())
+    return stocks + near(listed.options(stocks[0].symbol), tape.opening_spot(path))
+
+
+def near(chain: Sequence[Contract], spot: float) -> list[Contract]:
     """Return calls and puts of the nearest strikes of two expiries that do not end this week."""
-    chain = source.universe.options(stock.symbol)
     expiries = sorted({contract.expiry for contract in chain})[2 : 2 + _EXPIRIES]
-    spot = source.spot_of(stock)
     chosen: list[Contract] = []
     for expiry in expiries:
         strikes = {contract.strike for contract in chain if contract.expiry == expiry}
-        near = sorted(strikes, key=lambda strike: abs(strike - spot))[:_STRIKES]
-        chosen += [c for c in chain if c.expiry == expiry and c.strike in near]
+        nearest = sorted(strikes, key=lambda strike: abs(strike - spot))[:_STRIKES]
+        chosen += [c for c in chain if c.expiry == expiry and c.strike in nearest]
     return chosen
 
 

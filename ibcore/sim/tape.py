@@ -145,13 +145,41 @@ def start_ms(text: str) -> int:
     return (int(hours) * 60 + int(minutes)) * BAR_MS
 
 
+def contracts(path: Path) -> list[Contract]:
+    """List the contracts of a day's folder by the names of its quote files alone."""
+    listed: dict[int, Contract] = {}
+    for file in sorted(path.glob("*quote*.zip")):
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                contract = _contract(_matched(file, name))
+                listed[contract.con_id] = contract
+    return list(listed.values())
+
+
+def opening_spot(path: Path, *, start: str = "09:30") -> float:
+    """Return the underlying's mid at the first bar that ends after `start`."""
+    for file in sorted(path.glob("underlying_quote*.zip")):
+        with zipfile.ZipFile(file) as archive:
+            lines = archive.read(archive.namelist()[0]).decode("ascii").splitlines()
+        for line in lines:
+            row = line.split(",")
+            if int(row[0]) >= start_ms(start) and row[4] and row[9]:
+                return (int(row[4]) + int(row[9])) / 2 / _SCALE
+    raise ConfigRefused(f"{path} has no quotes of the underlying.", remedy="Nothing was started.")
+
+
+def _matched(file: Path, name: str) -> re.Match[str]:
+    match = _MEMBER.fullmatch(name)
+    if match is None:
+        raise ConfigRefused(f"{file}: {name!r} is not named as a bar file is.")
+    return match
+
+
 def _members(path: Path) -> Iterator[tuple[date, str, Contract, list[list[str]]]]:
     for file in sorted(path.glob("*.zip")):
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
-                match = _MEMBER.fullmatch(name)
-                if match is None:
-                    raise ConfigRefused(f"{file}: {name!r} is not named as a bar file is.")
+                match = _matched(file, name)
                 text = io.TextIOWrapper(archive.open(name), "ascii")
                 rows = [line.rstrip("\n").split(",") for line in text if line.strip()]
                 text.close()
