@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ _FILLED = sql.SQL(" UNION ALL ").join(
 )
 
 
+_UNSAFE = {"fsync": "off", "shared_buffers": "128MB"}
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests on asyncio: ib_async knows nothing else."""
@@ -30,10 +34,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server() -> Iterator[Server]:
     """Run one embedded PostgreSQL; without fsync, since its data dies with the session."""
-    home: Path = tmp_path_factory.mktemp("home")
-    with Server(home, settings={"fsync": "off", "shared_buffers": "128MB"}) as server:
+    # Not under pytest's own folder: another session of root closes that one (0700) to the
+    # account that PostgreSQL runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="ibkeeper-test-") as folder,
+        Server(Path(folder) / "home", settings=_UNSAFE) as server,
+    ):
         yield server
 
 

@@ -477,6 +477,17 @@ def test_the_view_of_newest_values_computes_mid_spread_and_age(
     assert 0 <= row["age_s"] < 60
 
 
+def test_the_cache_is_unlogged_and_leaves_room_for_updates(
+    conn: psycopg.Connection[Row],
+) -> None:
+    row = conn.execute(
+        "SELECT relpersistence::text, reloptions FROM pg_class"
+        " WHERE oid = 'ibkeeper.quote_latest'::regclass"
+    ).fetchone()
+
+    assert row == {"relpersistence": "u", "reloptions": ["fillfactor=50"]}
+
+
 def test_uptime_is_ready_time_over_observed_time(conn: psycopg.Connection[Row]) -> None:
     conn.execute(
         "INSERT INTO ibkeeper.session (sidecar, epoch, role, provider, host, port, client_id,"
