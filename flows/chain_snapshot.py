@@ -69,7 +69,7 @@ async def chain_snapshot(
     """
     run = FlowRunContext.get()
     flow_run = run.flow_run if run else None
-    if (reason := _why_not(flow_run, request)) is not None:
+    if (reason := why_not(flow_run, request)) is not None:
         return Completed(name="Skipped", message=f"Skipped: {reason}.")
     try:
         return await _snapshot(request, asker=_asker(flow_run.id if flow_run else None))
@@ -159,7 +159,8 @@ def artifact_key(symbol: str, *parts: str) -> str:
     return "-".join(("chain-snapshot", plain, *parts))
 
 
-def _why_not(flow_run: FlowRun | None, request: ChainSnapshotParameters) -> str | None:
+def why_not(flow_run: FlowRun | None, request: ChainSnapshotParameters) -> str | None:
+    """Return why a scheduled run must not run now; a run by hand always may."""
     if flow_run is None or not flow_run.auto_scheduled or flow_run.expected_start_time is None:
         return None
     return skip_reason(utcnow(), flow_run.expected_start_time, limit_s=request.lateness_limit_s)

@@ -1,0 +1,202 @@
+"""The flow `chain-snapshot` in Prefect: real server, real sidecar, simulated gateway, real rows."""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import pytest
+
+from tests.acceptance.system import System, running_system
+
+pytestmark = [
+    pytest.mark.prefect,
+    pytest.mark.timeout(180, func_only=False),  # the first test waits for a Prefect server
+    pytest.mark.filterwarnings("default"),  # Prefect's own warnings are not ours to mend,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # nor the sockets of its API client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SIDECAR = "flows"
+PREFECT_START_S = 150
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run one Prefect server for the session."""
+    quiet = {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "DO_NOT_TRACK": "1",
+    }
+    before = {name: os.environ.get(name) for name in quiet}
+    os.environ.update(quiet)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            from prefect.testing.utilities import prefect_test_harness
+
+            with prefect_test_harness(server_startup_timeout=PREFECT_START_S):
+                yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture(scope="module")
+def system(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Run a gateway and a sidecar of our own name."""
+    with running_system(postgres_url, tmp_path_factory.mktemp("flows")) as running:
+        running.name = SIDECAR
+        running.start_gateway()
+        running.wait_for(running.gateway_listens, within_s=30, what="the gateway listens")
+        running.start_sidecar()
+        ready = "SELECT count(*) FROM ibkeeper.sidecar WHERE name = %s AND state = 'running'"
+        running.wait_for(
+            lambda: running.value(ready, (SIDECAR,)) == 1, within_s=30, what="the sidecar runs"
+        )
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def leave_nothing_to_collect() -> Iterator[None]:
+    """Collect what Prefect leaves open here, where its warnings are known, not in another test."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def settings(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the flow find the database as it does under `ibkeeper up`."""
+    monkeypatch.setenv("IBKEEPER_DATABASE_URL", postgres_url)
+
+
+def run_flow(**parameters: Any) -> Any:
+    """Run the flow as its worker would; return its final state."""
+    from flows.chain_snapshot import ChainSnapshotParameters, chain_snapshot
+
+    request = ChainSnapshotParameters(**({"sidecar": SIDECAR} | parameters))
+    return anyio.run(partial(chain_snapshot, request, return_state=True))
+
+
+def artifact(key: str) -> Mapping[str, Any]:
+    """Return the newest artifact of a key."""
+    from prefect.artifacts import Artifact
+
+    found = anyio.run(Artifact.aget, key)
+    assert found is not None, key
+    return {"data": found.data, "description": found.description, "type": found.type}
+
+
+@pytest.mark.usefixtures("prefect_server", "settings")
+def test_a_run_without_parameters_takes_spy_and_shows_the_table(system: System) -> None:
+    import orjson
+
+    state = run_flow()
+    assert state.is_completed(), state.message
+    result = anyio.run(partial(state.aresult))
+    table = artifact("chain-snapshot-spy")
+    rows = orjson.loads(table["data"])
+    assert len(rows) == result["expected"] == 64
+    assert rows == sorted(rows, key=lambda row: (row["expiry"], row["strike (USD)"], row["right"]))
+    assert {"bid (USD)", "IV (% a year)", "theta (USD a day)"} <= set(rows[0])
+    assert f"{result['complete']} of 64 contracts complete" in table["description"]
+    assert artifact("chain-snapshot-spy-progress")["data"] == 100.0
+    stored = system.value(
+        "SELECT count(*) FROM ibkeeper.chain_quote WHERE snapshot_id = %s", (result["snapshot_id"],)
+    )
+    assert stored == 64
+
+
+@pytest.mark.usefixtures("prefect_server", "settings", "system")
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"underlying": "NOPE"}, "IB knows no contract NOPE STK SMART. Nothing was stored."),
+        (
+            {"expiries": 1, "strikes": 37, "contract_deadline_s": 15, "deadline_s": 6},
+            "The deadline passed with",
+        ),
+        ({"sidecar": "nobody"}, "The sidecar nobody has never run on this database."),
+    ],
+)
+def test_a_failed_run_says_why_in_one_line(parameters: dict[str, Any], message: str) -> None:
+    state = run_flow(**parameters)
+    assert state.is_failed()
+    assert message in state.message
+    assert "Traceback" not in state.message
+
+
+@pytest.mark.usefixtures("prefect_server", "settings")
+def test_a_stopped_sidecar_fails_the_run_and_names_the_remedy(system: System) -> None:
+    system.ask(
+        "INSERT INTO ibkeeper.sidecar (name, epoch, pid, host, version, state, started_at,"
+        " heartbeat_at) VALUES ('gone', 1, 1, 'here', '0', 'running', now(),"
+        " now() - '1 hour'::interval) RETURNING name"
+    )
+    state = run_flow(sidecar="gone")
+    assert state.is_failed()
+    assert "The sidecar gone is down: no heartbeat for 36" in state.message
+    assert "Start it with `ibkeeper up`" in state.message
+
+
+@pytest.mark.usefixtures("prefect_server", "settings")
+def test_a_crashed_or_cancelled_run_takes_back_what_it_asked_for(system: System) -> None:
+    from prefect.client.schemas import FlowRun
+    from prefect.states import Crashed
+
+    from flows.chain_snapshot import chain_snapshot, withdraw
+
+    run = FlowRun(id=uuid4(), flow_id=uuid4())
+    (row,) = system.ask(
+        "INSERT INTO ibkeeper.request (kind, requested_by, deadline_at, sidecar)"
+        " VALUES ('chain_snapshot', %s, now() + '1 minute'::interval, 'gone') RETURNING id",
+        (f"flow run {run.id}",),
+    )
+    anyio.run(partial(withdraw, flow=chain_snapshot, flow_run=run, state=Crashed()))
+    state, why = system.ask("SELECT state, error FROM ibkeeper.request WHERE id = %s", row)[0]
+    assert (state, why) == ("expired", "Withdrawn: nobody waits for it any more.")
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(
+    ("scheduled", "late", "skips"),
+    [(True, timedelta(hours=2), True), (False, timedelta(hours=2), False)],
+)
+def test_only_a_scheduled_run_skips_itself_when_it_is_late(
+    scheduled: bool, late: timedelta, skips: bool
+) -> None:
+    from prefect.client.schemas import FlowRun
+
+    from flows.chain_snapshot import ChainSnapshotParameters, why_not
+
+    expected = datetime.now(timezone.utc) - late
+    run = FlowRun(flow_id=uuid4(), auto_scheduled=scheduled, expected_start_time=expected)
+    reason = why_not(run, ChainSnapshotParameters())
+    assert (reason is not None) is skips
+    if skips:
+        assert "it starts 2:00:00 late, more than the 300 s allowed" in str(reason)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_ui_is_given_a_help_text_for_every_parameter() -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    from flows.chain_snapshot import ChainSnapshotParameters, chain_snapshot
+
+    schema = parameter_schema(chain_snapshot).model_dump()
+    model = schema["definitions"]["ChainSnapshotParameters"]["properties"]
+    assert set(model) == set(ChainSnapshotParameters.model_fields)
+    assert all(field["title"] and field["description"] for field in model.values())
+    assert schema.get("required", []) == []
