@@ -1,4 +1,4 @@
-"""Turn a captured terminal pane into an SVG with its colours: `terminal_picture.py IN OUT COLUMNS`."""
+"""Turn a captured terminal pane into an SVG: `terminal_picture.py IN OUT COLUMNS`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import typer
 
@@ -88,14 +88,22 @@ def _placeholder() -> None:
     raise AssertionError("a command that was not typed cannot run")
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
-        from importlib.metadata import version as version_of
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
 
-        typer.echo(f"ibkeeper {version_of('ibkeeper')}")
+        typer.echo(f"ibkeeper {version('ibkeeper')}")
         raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+def _root(*, version: Version = False) -> None:
+    """Do nothing: the sub-commands do the work."""
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:

@@ -144,7 +144,7 @@ def check(spec: ContractSpec, generic_ticks: str | None) -> None:
         wrong = f"--right {spec.right} is neither C nor P"
     elif not 0 <= spec.strike < 1e9:
         wrong = f"--strike {spec.strike:g} is no price"
-    elif spec.sec_type == "OPT" and not (spec.con_id or (spec.expiry and spec.right)):
+    elif spec.sec_type == "OPT" and not (spec.con_id or _is_complete(spec)):
         wrong = "an option needs --expiry, --strike and --right"
     elif generic_ticks and not _GENERIC.fullmatch(generic_ticks):
         wrong = f"--generic-ticks {generic_ticks} is not numbers with commas"
@@ -153,6 +153,10 @@ def check(spec: ContractSpec, generic_ticks: str | None) -> None:
             f"This cannot be watched: {wrong}.",
             remedy="Nothing was changed. See: ibkeeper watch add --help.",
         )
+
+
+def _is_complete(option: ContractSpec) -> bool:
+    return bool(option.expiry and option.strike and option.right)
 
 
 async def _hint(conn: db.Connection, sidecar: str) -> str:

@@ -33,7 +33,8 @@ SELECT DISTINCT ON (e.role) e.role, e.new_state AS state, e.at AS since, e.attem
 
 _QUOTES: Final = """
 SELECT symbol, sec_type, expiry, strike::float8 AS strike, "right",
-       bid, bid_size, ask, ask_size, last, age_s::float8 AS age_s, coalesce(model_iv, implied_volatility) AS iv, model_delta AS delta
+       bid, bid_size, ask, ask_size, last, age_s::float8 AS age_s,
+       coalesce(model_iv, implied_volatility) AS iv, model_delta AS delta
   FROM ibkeeper.v_quote_latest
  ORDER BY sec_type = 'OPT', symbol, expiry, strike, "right" LIMIT %(limit)s
 """
