@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import socket
@@ -64,7 +65,10 @@ def run(
 
 
 async def _serve(config: SimConfig) -> None:
-    async with Gateway(config) as gateway:
+    gateway = Gateway(config)
+    gc.collect()
+    gc.freeze()  # a tape is a quarter of a million tuples that need no second look
+    async with gateway:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, gateway.request_stop)

@@ -40,7 +40,7 @@ def update(boards: Sequence[Board], terms: options.Terms, *, model_vol: options.
     )
     stacked = options.Terms(*(np.tile(part, len(_SIDES)) for part in terms))
     flat = prices.ravel()
-    implied = options.implied_vol(stacked, flat)
+    implied = options.implied_vol(stacked, flat, near=np.tile(model_vol, len(_SIDES)))
     greeks = options.greeks(stacked, np.where(np.isnan(implied), 1.0, implied))
     written = _rows(implied, flat, greeks, spot=stacked.spot, attrib=_PRICE_BASED)
     for place, (kind, _) in enumerate(_SIDES):

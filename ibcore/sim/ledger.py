@@ -16,15 +16,6 @@ from typing import NamedTuple, TypeAlias
 from ibcore.sim import wire
 
 
-class LineKey(NamedTuple):
-    """Which subscription a tick was sent for."""
-
-    session_no: int
-    client_id: int
-    req_id: int
-    con_id: int
-
-
 class SentTick(NamedTuple):
     """One market-data message as it went out; `fields` is the text after the tick type."""
 
@@ -60,6 +51,10 @@ class SessionRecord(NamedTuple):
     detail: str
 
 
+# Which subscription a tick was sent for: session number, client id, request id, contract id.
+# A plain tuple of ints, so that entries drop out of the garbage collector's sight: a million
+# tracked ones make it stop the loop for a tenth of a second.
+LineKey: TypeAlias = tuple[int, int, int, int]
 Entry: TypeAlias = tuple[int, LineKey, bytes]
 
 # Where the tick type stands, by message; the request id is the field before it.

@@ -35,7 +35,7 @@ class Line:
         self.session = session
         self.req_id = req_id
         self.contract = contract
-        self.key = LineKey(session.number, session.client_id, req_id, contract.con_id)
+        self.key: LineKey = (session.number, session.client_id, req_id, contract.con_id)
         self.wants = wanted_ticks(contract, generic)
         self.sent: dict[int, float | str] = {}
         self.behind = False

@@ -7,14 +7,17 @@ of the order inside the minute, so a day yields each bar's closing quote at the 
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
+from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ibcore.errors import ConfigRefused
 from ibcore.sim.board import SIZE_OF, Tick
@@ -23,6 +26,7 @@ from ibcore.sim.contracts import Contract, option, stock
 
 BAR_MS: Final = 60_000
 _SCALE: Final = 10_000  # prices are stored x 10000
+_Member: TypeAlias = tuple[date, str, Contract, list[list[str]]]
 _MEMBER: Final = re.compile(
     r"(?P<day>\d{8})_(?P<symbol>[a-z.]+)_minute_(?P<kind>quote|trade|openinterest)"
     r"(?:_american_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8}))?\.csv"
@@ -100,33 +104,28 @@ def _tick(row: dict[str, float]) -> Tick:
     return Tick(tick_type, float(row["size"]))
 
 
-def read_day(path: Path) -> Day:
+def read_day(path: Path, *, only: Collection[str] | None = None) -> Day:
     """Read a day's folder: the underlying, its options, their quotes, prints, open interest."""
     day: date | None = None
     contracts: dict[int, Contract] = {}
     quotes: list[TapeQuote] = []
     trades: list[TapeTrade] = []
     interest: dict[int, float] = {}
-    for found_day, kind, contract, rows in _members(path):
-        day = found_day
-        if kind == "quote":
-            contracts[contract.con_id] = contract
-            quotes.extend(_quotes(contract, rows))
-        elif kind == "trade":
-            trades.extend(_trades(contract, rows))
-        else:
-            interest.update((contract.con_id, float(row[1])) for row in rows)
+    with _collector_off():
+        for found_day, kind, contract, rows in _members(path, only):
+            day = found_day
+            if kind == "quote":
+                contracts[contract.con_id] = contract
+                quotes.extend(_quotes(contract, rows))
+            elif kind == "trade":
+                trades.extend(_trades(contract, rows))
+            else:
+                interest.update((contract.con_id, float(row[1])) for row in rows)
     if day is None:
         raise ConfigRefused(f"{path} holds no bars.", remedy="Nothing was started.")
-    # The underlying first within a minute: computations stand on its price.
-    order = {con_id: place for place, con_id in enumerate(sorted(contracts, key=_underlying_first))}
-    quotes.sort(key=lambda quote: (quote.end_ms, order[quote.con_id]))
-    trades.sort(key=lambda trade: trade.end_ms)
+    quotes.sort(key=itemgetter(0))
+    trades.sort(key=itemgetter(0))
     return Day(day, list(contracts.values()), quotes, trades, interest)
-
-
-def _underlying_first(con_id: int) -> tuple[bool, int]:
-    return (con_id >= 3 << 27, con_id)
 
 
 def expected_quotes(
@@ -134,8 +133,8 @@ def expected_quotes(
 ) -> Iterator[TapeQuote]:
     """Yield the closing quotes after `start`, in order; only of these local symbols if given."""
     wanted = None if symbols is None else frozenset(symbols)
-    for quote in read_day(Path(path)).quotes:
-        if quote.end_ms > start_ms(start) and (wanted is None or quote.local_symbol in wanted):
+    for quote in read_day(Path(path), only=wanted).quotes:
+        if quote.end_ms > start_ms(start):
             yield quote
 
 
@@ -175,15 +174,32 @@ def _matched(file: Path, name: str) -> re.Match[str]:
     return match
 
 
-def _members(path: Path) -> Iterator[tuple[date, str, Contract, list[list[str]]]]:
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Halve the time of reading a day: its 275,000 quotes hold no cycles to search for."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _members(
+    path: Path, only: Collection[str] | None
+) -> Iterator[tuple[date, str, Contract, list[list[str]]]]:
     for file in sorted(path.glob("*.zip")):
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 match = _matched(file, name)
+                contract = _contract(match)
+                if only is not None and contract.local_symbol not in only:
+                    continue
                 text = io.TextIOWrapper(archive.open(name), "ascii")
                 rows = [line.rstrip("\n").split(",") for line in text if line.strip()]
                 text.close()
-                yield _day(match["day"]), match["kind"], _contract(match), rows
+                yield _day(match["day"]), match["kind"], contract, rows
 
 
 def _day(text: str) -> date:

@@ -11,7 +11,7 @@ from ibcore.sim import chains, hours, options
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.config import SimConfig
 from ibcore.sim.contracts import Spec, Universe, option, stock
-from ibcore.sim.ledger import Ledger, LineKey
+from ibcore.sim.ledger import Ledger
 from ibcore.sim.market import Market
 from ibcore.sim.wire import tick_size
 
@@ -155,7 +155,7 @@ def test_trading_hours_close_at_the_weekend() -> None:
 
 def test_the_ledger_forgets_the_oldest_and_says_how_many() -> None:
     ledger = Ledger(limit=3)
-    key = LineKey(1, 10, 7, 265598)
+    key = (1, 10, 7, 265598)
     ledger.ticks(1, [(key, tick_size(7, 0, str(size))) for size in range(5)])
     assert ledger.forgotten == 2
     assert [tick.fields for tick in ledger.sent_ticks] == [("2",), ("3",), ("4",)]
