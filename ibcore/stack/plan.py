@@ -2,9 +2,9 @@
 
 Pure: no process, no socket, no file is touched here. The order of starting is
 
-    PostgreSQL ─► schema ─► gateway ─► sidecar ─► (ticks flow) ─► Prefect ─► worker ─► deployments
+    gateway, PostgreSQL ─► schema ─► sidecar ─► (ticks flow) ─► Prefect ─► worker ─► deployments
 
-and the order of stopping is the reverse, PostgreSQL last.
+and the order of stopping is: worker, Prefect, sidecar, gateway, PostgreSQL.
 """
 
 from __future__ import annotations

@@ -120,13 +120,15 @@ class Stack:
             await anyio.sleep_forever()
 
     async def _bring_up(self, guardian: Guardian, tasks: TaskGroup) -> None:
-        prefect_database = await self._bring_up_database(guardian, tasks)
-        ours = plans.environment(self.plan, self._environ, self._url)
         if self.plan.simulated:
+            # First, because it needs nothing: it imports itself while PostgreSQL starts.
             self._announce("starting the simulated gateway")
-            self._start(plans.gateway_child(self.plan, ours), tasks)
+            self._start(plans.gateway_child(self.plan, self._environ), tasks)
+        prefect_database = await self._bring_up_database(guardian, tasks)
+        if self.plan.simulated:
             await self._gateway_listens()
             await self._seed_watch_list()
+        ours = plans.environment(self.plan, self._environ, self._url)
         self._announce("starting the sidecar")
         self._start(plans.sidecar_child(self.plan, ours), tasks)
         tasks.start_soon(self.pulse.run, self._url)
