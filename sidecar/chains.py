@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import anyio
+import anyio.to_thread
 from ib_async import IB, Contract, ContractDetails
 from pydantic import ValidationError
 
@@ -75,7 +76,7 @@ class ChainSnapshots:
         cells = _cells(listed, spot, wanted)
         self._refuse_the_impossible(len(cells), job.ends_at - monotonic())
         taken = await self._sweep(ib, cells, listed, wanted=wanted, progress=job.progress)
-        _refuse_silence(taken, underlying.symbol)
+        await _refuse_silence(taken, underlying.symbol)
         snapshot = Snapshot(
             underlying_con_id=underlying.conId,
             exchange=chain.exchange,
@@ -101,7 +102,8 @@ class ChainSnapshots:
         await self._new_sweep(ib).run([Line(contract, values)], patience_s=SPOT_S)
         if (spot := values.spot()) is not None:
             return spot
-        raise Refused("no_price", f"{contract.symbol} has no price. {_why_silent(values.refusal)}")
+        why = await _why_silent(values.refusal)
+        raise Refused("no_price", f"{contract.symbol} has no price. {why}")
 
     def _refuse_the_impossible(self, contracts: int, left_s: float) -> None:
         floor_s = chain_plan.floor_s(contracts, messages_per_s=self._pacer.limit)
@@ -195,18 +197,19 @@ def _cells(listed: dict[int, ContractDetails], spot: float, wanted: ChainRequest
     )
 
 
-def _refuse_silence(taken: Sequence[Taken], symbol: str) -> None:
+async def _refuse_silence(taken: Sequence[Taken], symbol: str) -> None:
     if any(one.values.state() is not QuoteState.missing for one in taken):
         return
     refusals = [one.values.refusal for one in taken if one.values.refusal]
-    why = _why_silent(refusals[0] if refusals else "")
+    why = await _why_silent(refusals[0] if refusals else "")
     raise Refused("empty_chain", f"None of {len(taken)} contracts of {symbol} has a quote. {why}")
 
 
-def _why_silent(refusal: str) -> str:
+async def _why_silent(refusal: str) -> str:
     if refusal:
         return f"{NOTHING_STORED} The gateway says: {refusal}"
-    if is_open(utcnow()):
+    # In a thread: the first look loads pandas, a second in which no tick would be read.
+    if await anyio.to_thread.run_sync(is_open, utcnow()):
         return f"{NOTHING_STORED} Check the market-data subscriptions of the user."
     return (
         f"{NOTHING_STORED} The market is closed; with IBKEEPER_GATEWAY__MARKET_DATA_TYPE=2 IB "
