@@ -44,6 +44,9 @@ async def streaming(url: str, gateway: Gateway) -> AsyncIterator[Parts]:
             yield parts
             workers.cancel_scope.cancel()
         await parts.recorder.drain(10.0)
+        # A journal cancelled inside a transaction leaves its connection open (psycopg's
+        # __aexit__ rolls back before it closes, and the rollback is cancelled too).
+        await parts.journal.drain(10.0)
         keepers.cancel_scope.cancel()
 
 
