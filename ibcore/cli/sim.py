@@ -19,7 +19,7 @@ import typer
 from ibcore import log as logs
 from ibcore.config import LogSettings
 from ibcore.errors import ConfigRefused, NotReady, RequestFailed
-from ibcore.sim.server import Gateway, SimConfig
+from ibcore.sim.config import SimConfig
 
 app = typer.Typer(
     help="The simulated gateway: run it, read its ledger, make it misbehave.", no_args_is_help=True
@@ -65,6 +65,9 @@ def run(
 
 
 async def _serve(config: SimConfig) -> None:
+    # Here, not above: SciPy takes a second that `ledger` and `fault` need not wait for.
+    from ibcore.sim.server import Gateway
+
     gateway = Gateway(config)
     gc.collect()
     gc.freeze()  # a tape is a quarter of a million tuples that need no second look

@@ -127,6 +127,7 @@ class Gateway:
         return {
             "host": self.config.host,
             "port": self.port,
+            "control_port": self.control_port,
             "seed": self.config.seed,
             "tape": str(self.config.tape) if self.config.tape else None,
             "sessions": sorted(self.sessions),
