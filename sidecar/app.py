@@ -30,7 +30,6 @@ from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import TickSink, harden, ib_defaults
 from sidecar.journal import Journal
-from sidecar.qualify import MESSAGES_PER_S
 from sidecar.recorder import Recorder
 from sidecar.requests import RequestWorker
 from sidecar.session import Session
@@ -108,7 +107,8 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     stream = _stream_session(settings, feed, journal, watcher=watcher)
     tap = LineTap()
     sweep = _sweep_session(settings, tap, journal)
-    snapshots = ChainSnapshots(sweep, tap, pacer=Pacer(MESSAGES_PER_S), budget=budget)
+    pacer = Pacer(gateway.messages_per_s)
+    snapshots = ChainSnapshots(sweep, tap, pacer=pacer, budget=budget)
     requests = RequestWorker(
         url,
         sidecar=name,
