@@ -166,6 +166,15 @@ UPDATE ibkeeper.request
    AND claimed_epoch IS DISTINCT FROM %(epoch)s
 RETURNING id;
 
+-- request_give_up --
+-- At the end of a start: also what was claimed in the very moment in which the worker was stopped.
+UPDATE ibkeeper.request
+   SET state = 'failed', finished_at = clock_timestamp(), error_kind = 'sidecar_stopped',
+       error = 'The sidecar was stopped while it worked on this. Nothing was stored; start it and'
+               ' ask again.'
+ WHERE state = 'claimed' AND claimed_by = %(sidecar)s AND claimed_epoch = %(epoch)s
+RETURNING id;
+
 -- request_progress --
 -- No row: the request was withdrawn or expired meanwhile, and the work must stop.
 UPDATE ibkeeper.request

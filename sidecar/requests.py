@@ -59,14 +59,26 @@ class RequestWorker:
 
     async def run(self) -> None:
         """Work until cancelled; a database that is away is waited for."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._listen, name="requests: listen")
-            while True:
-                try:
-                    await self._claim_loop(group)
-                except DatabaseUnavailable as away:
-                    log.warning("requests_paused", reason=str(away))
-                    await anyio.sleep(self._poll_s)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._listen, name="requests: listen")
+                while True:
+                    try:
+                        await self._claim_loop(group)
+                    except DatabaseUnavailable as away:
+                        log.warning("requests_paused", reason=str(away))
+                        await anyio.sleep(self._poll_s)
+        finally:
+            with anyio.move_on_after(STOPPING_S, shield=True):
+                await self._give_up()
+
+    async def _give_up(self) -> None:
+        try:
+            async with db.opened(self._url, application="requests stop") as conn:
+                left = await _execute(conn, "request_give_up", self._me)
+            log.info("requests_given_up", count=len(left))
+        except DatabaseUnavailable as away:
+            log.warning("requests_not_given_up", reason=str(away))  # the next start says so
 
     async def _listen(self) -> None:
         while True:
@@ -106,10 +118,6 @@ class RequestWorker:
                 log.info("request_withdrawn", id=str(job.id))
             else:
                 await self._finish(job, ending)
-        except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(STOPPING_S, shield=True):
-                await self._finish(job, _STOPPED)
-            raise
         finally:
             self._free += 1
             self._wake.set()
@@ -208,12 +216,6 @@ async def _guarded(job: Job, handler: Handler) -> Ending:
 
 def _failed(kind: str, message: str) -> Ending:
     return Ending(RequestState.failed, kind, message)
-
-
-_STOPPED: Final = _failed(
-    "sidecar_stopped",
-    "The sidecar was stopped while it worked on this. Nothing was stored; start it and ask again.",
-)
 
 
 async def _execute(

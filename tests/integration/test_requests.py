@@ -297,3 +297,32 @@ async def test_a_sidecar_that_dies_meanwhile_is_noticed_and_the_request_withdraw
         with pytest.raises(NotReady, match=r"down: no heartbeat for 1\d s. The request was with"):
             await Client(live_url).ask(ask("answer"))
     assert rows_of(live_url)[0]["error_kind"] == "withdrawn"
+
+
+async def test_connections_that_break_are_opened_again_and_work_in_hand_is_finished(
+    live_url: str,
+) -> None:
+    cut = anyio.Event()
+
+    async def answer_after_the_cut(job: Job) -> Done:
+        await cut.wait()
+        return await answer_42(job)
+
+    handlers = {"answer": answer_42, "slow": answer_after_the_cut}
+    answers: list[dict[str, Any]] = []
+
+    async def ask_slowly() -> None:
+        answers.append(await Client(live_url).ask(ask("slow")))
+
+    async with working(worker_on(live_url, handlers=handlers)):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask_slowly)
+            await until_state(live_url, "claimed")
+            with psycopg.connect(live_url, autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'ibkeeper requests%'"
+                )
+            cut.set()
+        assert (await Client(live_url).ask(ask("answer")))["answer"] == 42
+    assert [answer["answer"] for answer in answers] == [42]
