@@ -22,7 +22,7 @@ from ibcore import chain, db
 from ibcore.clock import monotonic
 from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
-from ibcore.errors import IbkeeperError
+from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget, Pacer
 from sidecar.chains import ChainSnapshots
@@ -77,7 +77,7 @@ async def serve(settings: Settings) -> None:
     harden()
     ib_defaults(settings.defaults)  # a wrong time zone must not wait for the first connection
     url = db.resolve_url(settings)
-    hide(_password(url))
+    hide(_password(db.conninfo(url, application="sidecar")))
     heartbeat = Heartbeat(url, sidecar=settings.sidecar.name, every_s=settings.sidecar.heartbeat_s)
     try:
         epoch = await heartbeat.claim(lines_limit=settings.gateway.lines)
@@ -163,6 +163,7 @@ class _Run:
         self._parts = parts
         self._heartbeat = heartbeat
         self._stop = anyio.Event()
+        self._left = 0
 
     async def until_stopped(self) -> None:
         async with anyio.create_task_group() as keepers:
@@ -175,6 +176,11 @@ class _Run:
                 with anyio.CancelScope(shield=True):
                     await self._drain()
             keepers.cancel_scope.cancel()
+        if self._left:
+            raise DatabaseUnavailable(
+                f"{self._left} rows could not be written within {self._drain_s:g} s and are lost.",
+                remedy="Everything before them is committed. Check the database.",
+            )
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as workers:
@@ -191,10 +197,10 @@ class _Run:
     async def _drain(self) -> None:
         ends_at = monotonic() + self._drain_s
         recorder, journal = self._parts.recorder, self._parts.journal
-        left = await recorder.drain(self._drain_s)
+        self._left = await recorder.drain(self._drain_s)
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
-        log.info("sidecar_stopped", rows_left=left, journal_complete=journalled)
+        log.info("sidecar_stopped", rows_left=self._left, journal_complete=journalled)
 
     async def _listen_to_signals(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

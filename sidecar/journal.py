@@ -112,7 +112,7 @@ class Journal:
         return self._written.is_set()
 
     async def _write_until_lost(self) -> NoReturn:
-        async with await db.connect(self._url, application="ibkeeper-journal") as connection:
+        async with db.opened(self._url, application="ibkeeper-journal") as connection:
             try:
                 while True:
                     await self._write_queued(connection)

@@ -97,7 +97,7 @@ class Watcher:
     async def _listen(self) -> NoReturn:
         while True:
             try:
-                async with await db.connect(self._url, application="watch listen") as conn:
+                async with db.opened(self._url, application="watch listen") as conn:
                     async for _ in db.listen_or_poll(conn, CHANNEL, poll_s=self._poll_s):
                         self._wake.set()
             except DatabaseUnavailable:
@@ -106,7 +106,7 @@ class Watcher:
     async def _follow(self) -> NoReturn:
         while True:
             try:
-                async with await db.connect(self._url, application="watch") as conn:
+                async with db.opened(self._url, application="watch") as conn:
                     while True:
                         await self._wake.wait()
                         self._wake.clear()

@@ -68,7 +68,8 @@ def test_the_private_parts_that_are_touched_exist():
     ib = ib_compat.make_ib(DEFAULTS, Heard())
     for owner, names in (
         (ib, ["wrapper", "client", "errorEvent", "disconnectedEvent", "_onError"]),
-        (ib.client, ["conn", "decoder", "apiError", "apiEnd", "_prefix", "reset", "MaxRequests"]),
+        (ib.client, ["conn", "decoder", "apiError", "apiEnd", "_prefix", "reset"]),
+        (ib.client, ["MaxRequests", "RequestsInterval"]),
         (ib.client.conn, ["transport", "disconnected", "sendMsg"]),
         (ib.client.decoder, ["handlers", "priceSizeTick", "serverVersion"]),
         (ib.wrapper, ["_futures", "_endReq", "reqId2Ticker", "startReq", "clientId"]),
@@ -131,6 +132,13 @@ def test_tickers_start_with_the_configured_defaults():
     assert ib_compat.ib_defaults(TickDefaults(timezone="America/New_York")).timezone == ZoneInfo(
         "America/New_York"
     )
+
+
+@pytest.mark.parametrize("rate", [1, 4, 7, 45, 50])
+def test_messages_leave_in_small_bursts_at_exactly_the_configured_rate(rate):
+    client = ib_compat.make_ib(DEFAULTS, messages_per_s=rate).client
+    assert client.MaxRequests / client.RequestsInterval == pytest.approx(rate)
+    assert client.MaxRequests <= 3
 
 
 def test_an_unknown_time_zone_is_refused():

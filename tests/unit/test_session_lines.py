@@ -64,13 +64,13 @@ class Desk:
         self.verdicts[watch_id] = (state, reason)
 
     def connect(self) -> Wire:
-        # 0: ib_async's throttle would need a running loop to spread 100 frames.
-        ib = make_ib(TickDefaults(), messages_per_s=0)
+        ib = make_ib(TickDefaults())
         wire = Wire()
         ib.client.conn.transport = wire
         ib.client.connState = ib.client.CONNECTED
         ib.client._apiReady = True
         ib.client._reqIdSeq = 1
+        # ib_async's throttle would need a running loop to spread the frames.
         ib.client.sendMsg = lambda text: ib.client.conn.sendMsg(ib.client._prefix(text.encode()))
         self.ib = ib
         self.lines.connected(ib)
