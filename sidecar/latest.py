@@ -67,15 +67,10 @@ _MODEL: Final = (
     "underlying_price",
 )
 GREEKS_GROUP: Final = (*_MODEL, "bid_iv", "ask_iv", "last_iv")
-_GROUP_OF: Final = {
-    **dict.fromkeys(QUOTE_GROUP, "quote"),
-    **dict.fromkeys(STAT_GROUP, "stat"),
-    **dict.fromkeys(GREEKS_GROUP, "greeks"),
-}
-_STATS: Final[dict[str, type]] = {
-    **dict.fromkeys((*STAT_NUMBERS, "volume"), float),
-    **dict.fromkeys(STAT_TEXTS, str),
-}
+_LAST, _LAST_SIZE, _LAST_TS, _VOLUME, _VWAP = range(4, 9)
+_MODEL_SPAN: Final = slice(0, len(_MODEL))
+_IV_AT: Final = {kind: GREEKS_GROUP.index(f"{kind}_iv") for kind in ("bid", "ask", "last")}
+_STAT_AT: Final = {name: place for place, name in enumerate(STAT_GROUP)}
 
 
 class Stamp(NamedTuple):
@@ -125,11 +120,26 @@ def merged(changes: Sequence[Change]) -> Change:
     )
 
 
-@dataclass(slots=True)
+class _Group:
+    """The current values of one group of columns of one instrument."""
+
+    __slots__ = ("touched", "values")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.values: list[Value] = [None] * len(names)
+        self.touched = False
+
+
 class _Current:
-    stamp: Stamp
-    values: dict[str, Value]
-    touched: set[str] = field(default_factory=set)
+    """Everything current of one instrument."""
+
+    __slots__ = ("greeks", "quote", "stamp", "stat")
+
+    def __init__(self, stamp: Stamp) -> None:
+        self.stamp = stamp
+        self.quote = _Group(QUOTE_GROUP)
+        self.stat = _Group(STAT_GROUP)
+        self.greeks = _Group(GREEKS_GROUP)
 
 
 class Latest:
@@ -137,27 +147,30 @@ class Latest:
 
     def __init__(self) -> None:
         self._known: dict[int, _Current] = {}
-        self._touched: set[int] = set()
         self._forgotten: dict[tuple[int, str], int] = {}
 
     def seed(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take rows of `quote_latest` as they were before this process; newer values win."""
         for row in rows:
             plain = {name: _plain(value) for name, value in row.items()}
-            values = {name: plain[name] for name in _GROUP_OF}
             known = self._known.get(row["instrument_id"])
-            if known is not None:
-                known.values = {**values, **known.values}
-                continue
-            stamp = Stamp(*(plain[name] for name in Stamp._fields))
-            self._known[row["instrument_id"]] = _Current(stamp, values)
+            if known is None:
+                known = _Current(Stamp(*(plain[name] for name in Stamp._fields)))
+                self._known[row["instrument_id"]] = known
+            for group, names in (
+                (known.quote, QUOTE_GROUP),
+                (known.stat, STAT_GROUP),
+                (known.greeks, GREEKS_GROUP),
+            ):
+                pairs = zip(group.values, names, strict=True)
+                group.values = [plain[name] if value is None else value for value, name in pairs]
 
     def last_print(self, instrument_id: int) -> Print | None:
         """Return the last price and size that is known of an instrument."""
         known = self._known.get(instrument_id)
-        if known is None or not isinstance(price := known.values.get("last"), float):
+        if known is None or not isinstance(price := known.quote.values[_LAST], float):
             return None
-        size = known.values.get("last_size")
+        size = known.quote.values[_LAST_SIZE]
         return Print(price, size if isinstance(size, float) else None)
 
     def forget(self, instrument_id: int, name: str, *, after_seq: int) -> None:
@@ -168,43 +181,36 @@ class Latest:
         """Take the rows of a batch and return what it changes."""
         # Only the newest row of each (instrument, what it is about) matters.
         newest = {(row.instrument_id, type(row), _about(row)): row for row in rows}
+        touched: dict[int, _Current] = {}
         for row in sorted(newest.values(), key=_seq):
-            self._take(row)
+            touched[row.instrument_id] = self._take(row)
         for (instrument_id, name), after_seq in self._forgotten.items():
             newer = newest.get((instrument_id, Stat, name))
-            if newer is None or newer.seq <= after_seq:
-                self._empty(instrument_id, name)
+            if (newer is None or newer.seq <= after_seq) and instrument_id in self._known:
+                touched[instrument_id] = known = self._known[instrument_id]
+                _put_stat(known, name, None)
         self._forgotten.clear()
-        return self._harvest()
+        return Change(
+            {i: now for i, known in touched.items() if (now := _now(known, known.quote))},
+            {i: now for i, known in touched.items() if (now := _now(known, known.stat))},
+            {i: now for i, known in touched.items() if (now := _now(known, known.greeks))},
+        )
 
-    def _empty(self, instrument_id: int, name: str) -> None:
-        known = self._known.get(instrument_id)
-        if known is not None and name in _STATS and known.values.get(name) is not None:
-            self._set(instrument_id, known, {name: None})
-
-    def _take(self, row: MarketRow) -> None:
-        stamp = Stamp(row.ts, row.recv_ts, row.seq, row.epoch, row.provider, row.quality)
+    def _take(self, row: MarketRow) -> _Current:
+        stamp = Stamp._make(row[:2] + row[3:7])
         known = self._known.get(row.instrument_id)
         if known is None:
-            known = self._known[row.instrument_id] = _Current(stamp, {})
+            known = self._known[row.instrument_id] = _Current(stamp)
         known.stamp = stamp
-        self._set(row.instrument_id, known, _VALUES[type(row)](row))
+        _PUT[type(row)](known, row)
+        return known
 
-    def _set(self, instrument_id: int, known: _Current, values: dict[str, Value]) -> None:
-        known.values.update(values)
-        known.touched.update(_GROUP_OF[name] for name in values)
-        self._touched.add(instrument_id)
 
-    def _harvest(self) -> Change:
-        change: dict[str, dict[int, Now]] = {"quote": {}, "stat": {}, "greeks": {}}
-        for instrument_id in sorted(self._touched):
-            known = self._known[instrument_id]
-            for group in known.touched:
-                values = tuple(map(known.values.get, _NAMES[group]))
-                change[group][instrument_id] = Now(known.stamp, values)
-            known.touched.clear()
-        self._touched.clear()
-        return Change(**change)
+def _now(known: _Current, group: _Group) -> Now | None:
+    if not group.touched:
+        return None
+    group.touched = False
+    return Now(known.stamp, tuple(group.values))
 
 
 def _plain(value: Any) -> Any:
@@ -223,41 +229,50 @@ def _about(row: MarketRow) -> str:
     return row.source if isinstance(row, Trade) else ""
 
 
-def _of_quote(row: Quote) -> dict[str, Value]:
-    return {
-        "bid": row.bid,
-        "bid_size": row.bid_size,
-        "ask": row.ask,
-        "ask_size": row.ask_size,
-    }
+def _put_quote(known: _Current, row: Quote) -> None:
+    known.quote.values[:_LAST] = row[8:12]
+    known.quote.touched = True
 
 
-def _of_trade(row: Trade) -> dict[str, Value]:
-    values: dict[str, Value] = {"last": row.price, "last_size": row.size}
+def _put_trade(known: _Current, row: Trade) -> None:
+    values = known.quote.values
+    values[_LAST], values[_LAST_SIZE] = row.price, row.size
     if row.source != "last":
-        values["last_ts"] = row.ts
+        values[_LAST_TS] = row.ts
     if row.vwap is not None:
-        values["vwap"] = row.vwap
-    return values
+        values[_VWAP] = row.vwap
+    known.quote.touched = True
 
 
-def _of_greeks(row: Greeks) -> dict[str, Value]:
+def _put_greeks(known: _Current, row: Greeks) -> None:
     if row.kind == GreeksKind.model.value:
-        return dict(zip(_MODEL, row[8:16], strict=True))
-    return {f"{row.kind}_iv": row.iv}
+        known.greeks.values[_MODEL_SPAN] = row[8:16]
+    else:
+        known.greeks.values[_IV_AT[row.kind]] = row.iv
+    known.greeks.touched = True
 
 
-def _of_stat(row: Stat) -> dict[str, Value]:
-    if row.field == "last_timestamp" and isinstance(row.value, float):
-        return {"last_ts": int(row.value * 1_000_000) - PG_EPOCH_UNIX_US}
-    expected = _STATS.get(row.field)
-    return {row.field: row.value} if expected and isinstance(row.value, expected) else {}
+def _put_stat_row(known: _Current, row: Stat) -> None:
+    _put_stat(known, row.field, row.value)
 
 
-_NAMES: Final = {"quote": QUOTE_GROUP, "stat": STAT_GROUP, "greeks": GREEKS_GROUP}
-_VALUES: Final[dict[type, Callable[[Any], dict[str, Value]]]] = {
-    Quote: _of_quote,
-    Trade: _of_trade,
-    Greeks: _of_greeks,
-    Stat: _of_stat,
+def _put_stat(known: _Current, name: str, value: float | str | None) -> None:
+    # A number where a text column stands, or the other way round, stays in history only.
+    fits = value is None or isinstance(value, str) == (name in STAT_TEXTS)
+    if name == "volume" and fits:
+        known.quote.values[_VOLUME] = value
+        known.quote.touched = True
+    elif name == "last_timestamp" and isinstance(value, float):
+        known.quote.values[_LAST_TS] = int(value * 1_000_000) - PG_EPOCH_UNIX_US
+        known.quote.touched = True
+    elif fits and name in _STAT_AT:
+        known.stat.values[_STAT_AT[name]] = value
+        known.stat.touched = True
+
+
+_PUT: Final[dict[type, Callable[[_Current, Any], None]]] = {
+    Quote: _put_quote,
+    Trade: _put_trade,
+    Greeks: _put_greeks,
+    Stat: _put_stat_row,
 }
