@@ -28,12 +28,13 @@ from ibcore.policy import LineBudget, Pacer
 from sidecar.chains import ChainSnapshots
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
-from sidecar.ib_compat import TickSink, harden, ib_defaults
+from sidecar.ib_compat import harden, ib_defaults
 from sidecar.journal import Journal
 from sidecar.recorder import Recorder
 from sidecar.requests import RequestWorker
 from sidecar.session import Session
 from sidecar.tap import LineTap
+from sidecar.tick_sink import TickSink
 from sidecar.watch import Watcher
 
 log = get_logger(__name__)

@@ -16,7 +16,7 @@ import logging
 from collections.abc import MutableMapping
 from datetime import timezone, tzinfo
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import ib_async.client
@@ -33,6 +33,7 @@ from ibcore.clock import now_us
 from ibcore.config import TickDefaults
 from ibcore.errors import ConfigRefused
 from ibcore.notices import REQUEST_INVALID
+from sidecar.tick_sink import TickSink
 
 SUPPORTED: Final = "2.0.1"
 TICK_PRICE_ID: Final = 1
@@ -59,47 +60,6 @@ PRICE_TICKS: Final = {
 SIZE_TICKS: Final = {22: "openInterest"}
 GENERIC_TICKS: Final = {60: "bondFactorMultiplier", 90: "delayedHalted"}
 GREEKS_TICKS: Final = {53: "custGreeks"}
-
-
-class TickSink(Protocol):
-    """Receives every market-data message of one session, in the order of the wire."""
-
-    def packet(self, recv_us: int) -> None:
-        """Open a packet: what follows was received at `recv_us`."""
-
-    def price_size(self, req_id: int, tick_type: int, price: float, size: float) -> None:
-        """Take tickPrice; `price` is NaN where the frame had none."""
-
-    def size(self, req_id: int, tick_type: int, size: float) -> None:
-        """Take tickSize."""
-
-    def string(self, req_id: int, tick_type: int, value: str) -> None:
-        """Take tickString: 45, 47, 48, 59, 77, 84, 88 and exchanges."""
-
-    def generic(self, req_id: int, tick_type: int, value: float) -> None:
-        """Take tickGeneric, with IB's own zeros and minus ones."""
-
-    def computation(
-        self,
-        req_id: int,
-        tick_type: int,
-        attrib: int,
-        iv: float,
-        delta: float,
-        price: float,
-        pv_dividend: float,
-        gamma: float,
-        vega: float,
-        theta: float,
-        und_price: float,
-    ) -> None:
-        """Take tickOptionComputation, sentinels (-1, -2) included."""
-
-    def data_type(self, req_id: int, market_data_type: int) -> None:
-        """Take marketDataType: 1 live, 2 frozen, 3 delayed, 4 delayed frozen."""
-
-    def notice(self, req_id: int, code: int, text: str) -> None:
-        """Take an error message."""
 
 
 class _CompatWrapper(Wrapper):

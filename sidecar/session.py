@@ -25,9 +25,10 @@ from ibcore.domain import SESSION_TRANSITIONS, Endpoint, Provider, SessionState,
 from ibcore.errors import GatewayRefused, SessionFailed
 from ibcore.log import get_logger
 from ibcore.policy import backoff_s
-from sidecar.ib_compat import TickSink, make_ib
+from sidecar.ib_compat import make_ib
 from sidecar.journal import Attempt, Entry, Step
 from sidecar.link import Ending, Link, NoticeHandler, until_somebody_listens
+from sidecar.tick_sink import TickSink
 
 log = get_logger(__name__)
 
