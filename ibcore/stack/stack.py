@@ -111,7 +111,9 @@ class Stack:
         try:
             await step(*arguments)
         except Exception as failure:
-            self._failure = self._failure or failure
+            # Ctrl-C reaches commands like initdb too: what it cut short has not failed.
+            if not self.stopping:
+                self._failure = failure
             self._work.cancel()
 
     async def _bring_up_and_stay(self, guardian: Guardian) -> None:
