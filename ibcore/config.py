@@ -58,10 +58,10 @@ class TickDefaults(_Section):
     "nothing" apart from a number in Ticker arithmetic too.
     """
 
-    empty_price: float = math.nan
-    empty_size: float = math.nan
-    unset: float = math.nan
-    timezone: str = "UTC"
+    empty_price: float = Field(math.nan, description="Bid, ask, last when IB sends -1, size 0.")
+    empty_size: float = Field(math.nan, description="The size that goes with it.")
+    unset: float = Field(math.nan, description="What a Ticker's field holds before any tick.")
+    timezone: str = Field("UTC", description="Of the times on the Ticker; rows are always UTC.")
 
 
 class RecorderSettings(_Section):
@@ -77,8 +77,10 @@ class RecorderSettings(_Section):
 class SidecarSettings(_Section):
     """The long-running process."""
 
-    name: str = Field("main", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
-    heartbeat_s: PositiveFloat = 1.0
+    name: str = Field(
+        "main", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Its lock, watch list and rows."
+    )
+    heartbeat_s: PositiveFloat = Field(1.0, description="How often its row says it is alive.")
     drain_s: PositiveFloat = Field(4.0, description="How long SIGTERM may take to write the rest.")
     poll_s: PositiveFloat = Field(2.0, description="The guarantee behind every NOTIFY.")
 
@@ -87,20 +89,20 @@ class LogSettings(_Section):
     """Structured logs on standard error."""
 
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a tty")
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="From here up.")
 
 
 class PrefectSettings(_Section):
     """The Prefect server that `ibkeeper up` starts."""
 
-    port: Port = 4200
-    worker_query_s: PositiveFloat = 2.0
+    port: Port = Field(4200, description="Of the API and the UI, on loopback.")
+    worker_query_s: PositiveFloat = Field(2.0, description="How often the worker looks for runs.")
 
 
 class SimSettings(_Section):
     """The simulated gateway that `ibkeeper up` starts; it listens on `gateway.port`."""
 
-    control_port: Port = 4003
+    control_port: Port = Field(4003, description="Of its ledger and its faults, on loopback.")
 
 
 class Settings(BaseSettings):
