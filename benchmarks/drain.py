@@ -8,7 +8,6 @@ partition and index, nothing else. Alternating, the median of three rounds each.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import statistics
 import tempfile
@@ -68,11 +67,11 @@ def _rows() -> list[Quote]:
 
 def _ours(url: str, rows: list[Quote]) -> float:
     _empty(url)
-    return ROWS / asyncio.run(_drain(url, rows))
+    return ROWS / _drain(url, rows)
 
 
-async def _drain(url: str, rows: list[Quote]) -> float:
-    writer = await Writer.connect(url, spool=uuid4(), sidecar="bench", epoch=1)
+def _drain(url: str, rows: list[Quote]) -> float:
+    writer = Writer.connect(url, spool=uuid4(), sidecar="bench", epoch=1)
     latest = Latest()
     start = monotonic()
     batches = []
@@ -80,12 +79,12 @@ async def _drain(url: str, rows: list[Quote]) -> float:
         batch = OpenBatch(list(rows[first : first + BATCH_ROWS]))
         batches.append(batch.seal(number, latest, now_us=now_us()))
         if len(batches) == GROUP_BATCHES:
-            await writer.commit(batches)
+            writer.commit(batches)
             batches = []
     if batches:
-        await writer.commit(batches)
+        writer.commit(batches)
     took = monotonic() - start
-    await writer.close()
+    writer.close()
     return took
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -173,7 +173,7 @@ def _elements(kind: type[Array], values: Sequence[float | str | None]) -> Iterab
     return [_NULL if value is None else pack(width, value) for value in values]
 
 
-def register(connection: psycopg.AsyncConnection[object]) -> None:
+def register(connection: psycopg.Connection[Any]) -> None:
     """Let `connection` take the arrays of this module as parameters."""
     for kind, oid in _ARRAY.items():
         dumper = type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": oid})

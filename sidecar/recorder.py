@@ -198,8 +198,7 @@ class Recorder:
                 while group := self._backlog.group(limit_rows=self._group_rows):
                     await self._write(group)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._disconnect()
+            self._disconnect()
 
     async def _write(self, group: tuple[Batch, ...]) -> None:
         attempt = 0
@@ -214,7 +213,7 @@ class Recorder:
             except (IbkeeperError, psycopg.Error, TimeoutError, OSError) as failed:
                 attempt += 1
                 log.warning("commit_failed", attempt=attempt, reason=str(failed))
-                await self._disconnect()
+                self._disconnect()
                 await anyio.sleep(min(backoff_s(attempt), RETRY_MAX_S))
                 continue
             else:
@@ -226,7 +225,7 @@ class Recorder:
         # A frozen server answers nothing, and its kernel still acknowledges: only a deadline
         # of ours ends the wait (reliability facts 0.8).
         with anyio.fail_after(COMMIT_DEADLINE_S):
-            await writer.commit(group)
+            await anyio.to_thread.run_sync(writer.commit, group, abandon_on_cancel=True)
 
     def _done(self, group: tuple[Batch, ...]) -> None:
         commit_us, now, monotonic = clock.now_us(), clock.utcnow(), clock.monotonic()
@@ -260,17 +259,20 @@ class Recorder:
     async def _connect(self) -> bool:
         try:
             with anyio.fail_after(COMMIT_DEADLINE_S):
-                self._writer = await Writer.connect(
-                    self._url, spool=self.spool, sidecar=self._sidecar, epoch=self._epoch
-                )
-                self._latest.seed(await self._writer.read_latest())
+                self._writer = await anyio.to_thread.run_sync(self._open_writer)
+                read = self._writer.read_latest
+                rows = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+                self._latest.seed(rows)
         except (DatabaseUnavailable, TimeoutError) as away:
             log.warning("recorder_waits_for_database", reason=str(away))
-            await self._disconnect()
+            self._disconnect()
             return False
         return True
 
-    async def _disconnect(self) -> None:
+    def _open_writer(self) -> Writer:
+        return Writer.connect(self._url, spool=self.spool, sidecar=self._sidecar, epoch=self._epoch)
+
+    def _disconnect(self) -> None:
         if self._writer is not None:
-            await self._writer.close()
+            self._writer.close()
             self._writer = None

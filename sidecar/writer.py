@@ -8,11 +8,19 @@
     COMMIT                                                                   ┘
 The ledger's primary key (spool, batch) is what makes re-sending safe: a group that was committed
 while its answer got lost stops there, whole, and is told as `AlreadyCommitted`.
+
+Blocking on purpose, for a worker thread: a transaction is ten round trips, and on the event loop,
+which also decodes the ticks, each waits for its turn (10,000 messages/s on a busy two-core box:
+seal to commit 18 ms p50 and 124 ms p99 there, 14 and 28 ms in a thread).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,72 +54,101 @@ class AlreadyCommitted(IbkeeperError):
 class Writer:
     """A connection that commits batches of one spool."""
 
-    def __init__(self, connection: db.Connection, *, spool: UUID, sidecar: str, epoch: int) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], *, spool: UUID, sidecar: str, epoch: int
+    ) -> None:
         self._connection = connection
         self._spool = spool
         self._sidecar = sidecar
         self._epoch = epoch
+        self._in_use = threading.Lock()
+        self._abandoned = False
 
     @classmethod
-    async def connect(cls, url: str, *, spool: UUID, sidecar: str, epoch: int) -> Writer:
+    def connect(cls, url: str, *, spool: UUID, sidecar: str, epoch: int) -> Writer:
         """Open a connection, or raise DatabaseUnavailable."""
-        connection = await db.connect(url, application=f"recorder {sidecar}")
+        text = db.conninfo(url, application=f"recorder {sidecar}")
+        with db.translated():
+            connection = psycopg.connect(text, autocommit=True)
         # Every statement here runs for ever: prepare at once, plan once.
         connection.prepare_threshold = 0
         pgbinary.register(connection)
         return cls(connection, spool=spool, sidecar=sidecar, epoch=epoch)
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
+    def close(self) -> None:
+        """Close the connection, from any thread; a call that is stuck in it fails at once."""
+        self._abandoned = True
+        if self._in_use.acquire(blocking=False):
+            self._connection.close()
+            self._in_use.release()
+        else:
+            self._hang_up()
 
-    async def read_latest(self) -> list[dict[str, Any]]:
+    def read_latest(self) -> list[dict[str, Any]]:
         """Return the rows of `quote_latest`."""
-        with db.translated():
+        with self._use(), db.translated():
             cursor = self._connection.cursor(row_factory=dict_row)
-            await cursor.execute(db.QUERIES["read_latest"])
-            return await cursor.fetchall()
+            cursor.execute(db.QUERIES["read_latest"])
+            return cursor.fetchall()
 
-    async def commit(self, batches: Sequence[Batch]) -> None:
+    def commit(self, batches: Sequence[Batch]) -> None:
         """Commit `batches` in one transaction; raise AlreadyCommitted if they were before."""
-        try:
-            with db.translated():
-                await self._commit(batches)
-        except UniqueViolation as twice:
-            await self._connection.rollback()
-            if twice.diag.constraint_name != _LEDGER_KEY:
+        with self._use():
+            try:
+                with db.translated():
+                    self._commit(batches)
+            except UniqueViolation as twice:
+                self._connection.rollback()
+                if twice.diag.constraint_name != _LEDGER_KEY:
+                    raise
+                raise AlreadyCommitted from None
+            except psycopg.Error:
+                self._connection.rollback()
                 raise
-            raise AlreadyCommitted from None
-        except psycopg.Error:
-            await self._connection.rollback()
-            raise
 
-    async def _commit(self, batches: Sequence[Batch]) -> None:
+    @contextmanager
+    def _use(self) -> Iterator[None]:
+        self._in_use.acquire()
+        try:
+            yield
+        finally:
+            self._in_use.release()
+            if self._abandoned:
+                self._connection.close()
+
+    def _hang_up(self) -> None:
+        # libpq is not to be closed under a thread that waits in it: end its socket instead, by a
+        # descriptor of our own, and the thread closes the rest.
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
+
+    def _commit(self, batches: Sequence[Batch]) -> None:
         cursor = self._connection.cursor()
-        await cursor.execute(b"BEGIN")
+        cursor.execute(b"BEGIN")
         for table in Blobs._fields:
             blobs = [blob for batch in batches if (blob := getattr(batch.blobs, table))]
             if blobs:
-                await self._copy(cursor, table, blobs)
-        async with self._connection.pipeline():
-            await self._upsert(cursor, merged([batch.change for batch in batches]))
-            await cursor.execute(db.QUERIES["note_batches"], self._ledger(batches))
-            await cursor.execute(db.QUERIES["announce_rows"], {"payload": self._hint(batches)})
-            await cursor.execute(b"COMMIT")
+                self._copy(cursor, table, blobs)
+        with self._connection.pipeline():
+            self._upsert(cursor, merged([batch.change for batch in batches]))
+            cursor.execute(db.QUERIES["note_batches"], self._ledger(batches))
+            cursor.execute(db.QUERIES["announce_rows"], {"payload": self._hint(batches)})
+            cursor.execute(b"COMMIT")
 
-    async def _copy(
-        self, cursor: psycopg.AsyncCursor[Any], table: str, blobs: Sequence[bytes]
-    ) -> None:
-        async with cursor.copy(db.QUERIES[f"copy_{table}"]) as copy:
-            await copy.write(b"".join((pgbinary.COPY_HEADER, *blobs, pgbinary.COPY_TRAILER)))
+    def _copy(self, cursor: psycopg.Cursor[Any], table: str, blobs: Sequence[bytes]) -> None:
+        with cursor.copy(db.QUERIES[f"copy_{table}"]) as copy:
+            copy.write(b"".join((pgbinary.COPY_HEADER, *blobs, pgbinary.COPY_TRAILER)))
 
-    async def _upsert(self, cursor: psycopg.AsyncCursor[Any], change: Change) -> None:
+    def _upsert(self, cursor: psycopg.Cursor[Any], change: Change) -> None:
         if change.quote:
-            await cursor.execute(db.QUERIES["latest_quote"], _columns(change.quote, QUOTE_GROUP))
+            cursor.execute(db.QUERIES["latest_quote"], _columns(change.quote, QUOTE_GROUP))
         if change.stat:
-            await cursor.execute(db.QUERIES["latest_stat"], _columns(change.stat, STAT_GROUP))
+            cursor.execute(db.QUERIES["latest_stat"], _columns(change.stat, STAT_GROUP))
         if change.greeks:
-            await cursor.execute(db.QUERIES["latest_greeks"], _columns(change.greeks, GREEKS_GROUP))
+            cursor.execute(db.QUERIES["latest_greeks"], _columns(change.greeks, GREEKS_GROUP))
 
     def _ledger(self, batches: Sequence[Batch]) -> dict[str, Any]:
         array = pgbinary.array

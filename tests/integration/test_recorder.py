@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import tempfile
 from pathlib import Path
 
@@ -155,6 +157,27 @@ async def test_no_row_is_lost_or_doubled_while_backends_are_killed(
     assert recorder.stats().rows_total == 2400
 
 
+async def test_a_frozen_server_process_holds_up_nothing_and_doubles_nothing(
+    db_url: str, dice: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.recorder.COMMIT_DEADLINE_S", 0.5)
+    async with recording(db_url) as recorder:
+        record(recorder, dice, 20)
+        assert await recorder.drain(10.0) == 0
+        ((pid,),) = select(
+            db_url,
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'ibkeeper recorder%'",
+        )
+        # It answers nothing, and its kernel still takes what is sent.
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            record(recorder, dice, 20)
+            assert await recorder.drain(20.0) == 0
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert stored_seqs(db_url) == list(range(1, 41))
+
+
 def sealed(recorder: Recorder, dice: random.Random, number: int) -> Batch:
     rows = [make_row(recorder, dice) for _ in range(10)]
     return OpenBatch(rows).seal(number, Latest(), now_us=now_us())
@@ -166,17 +189,17 @@ async def test_a_group_that_was_committed_is_refused_whole_by_the_ledger(
     maker = Recorder(db_url, settings=RecorderSettings(), sidecar="main", epoch=1)
     group = [sealed(maker, dice, number) for number in (1, 2, 3)]
     for attempt in range(2):
-        writer = await Writer.connect(db_url, spool=maker.spool, sidecar="main", epoch=1)
+        writer = Writer.connect(db_url, spool=maker.spool, sidecar="main", epoch=1)
         try:
             if attempt == 0:
-                await writer.commit(group)
+                writer.commit(group)
             else:
                 with pytest.raises(AlreadyCommitted):
-                    await writer.commit(group)
+                    writer.commit(group)
                 # The connection is good for the next group.
-                await writer.commit([sealed(maker, dice, 4)])
+                writer.commit([sealed(maker, dice, 4)])
         finally:
-            await writer.close()
+            writer.close()
     assert stored_seqs(db_url) == list(range(1, 41))
 
 
