@@ -8,6 +8,7 @@ is left; a second signal, or a database that answers nothing, ends the process a
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -76,6 +77,8 @@ class Parts:
 async def serve(settings: Settings) -> None:
     """Run the sidecar until a signal; raise what it cannot go on with."""
     harden()
+    # It warns of every query that our own stop cuts short.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     ib_defaults(settings.defaults)  # a wrong time zone must not wait for the first connection
     url = db.resolve_url(settings)
     hide(_password(db.conninfo(url, application="sidecar")))
@@ -164,6 +167,7 @@ class _Run:
         self._parts = parts
         self._heartbeat = heartbeat
         self._stop = anyio.Event()
+        self._ends_at = 0.0
         self._left = 0
 
     async def until_stopped(self) -> None:
@@ -196,9 +200,11 @@ class _Run:
         await self._heartbeat.run(self._parts.recorder.stats, self._parts.budget)
 
     async def _drain(self) -> None:
-        ends_at = monotonic() + self._drain_s
+        # Counted from the signal: ending a running request may have used some of it.
+        ends_at = self._ends_at or monotonic() + self._drain_s
         recorder, journal = self._parts.recorder, self._parts.journal
-        self._left = await recorder.drain(self._drain_s)
+        await self._heartbeat.say("draining", recorder.stats(), 0)
+        self._left = await recorder.drain(max(0.5, ends_at - monotonic()))
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
         log.info("sidecar_stopped", rows_left=self._left, journal_complete=journalled)
@@ -210,6 +216,7 @@ class _Run:
                     log.warning("sidecar_ends_at_once", signal=number.name)
                     os._exit(IbkeeperError.exit_code)
                 log.info("sidecar_stopping", signal=number.name)
+                self._ends_at = monotonic() + self._drain_s
                 self._stop.set()
                 # A frozen database holds psycopg for seconds beyond every deadline of ours.
                 self._end_at_latest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -200,6 +201,9 @@ def _watch_socket(ib: IB) -> None:
 
 
 def _words(failure: OSError) -> str:
+    # asyncio puts "Connect call failed ('127.0.0.1', 4002)" where the system's words stood.
+    if failure.errno and not isinstance(failure, socket.gaierror):
+        return os.strerror(failure.errno).lower()
     return (failure.strerror or str(failure) or type(failure).__name__).lower()
 
 

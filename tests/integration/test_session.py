@@ -79,7 +79,7 @@ async def test_a_refused_connection_is_named_at_once():
         async with running(session_at(port, notebook := Notebook(), gateway=PATIENT)):
             failed = await notebook.until(WAITING)
     assert monotonic() - began < 1.0
-    assert f"Nobody answers at 127.0.0.1:{port}" in failed.step.reason
+    assert f"Nobody answers at 127.0.0.1:{port} (connection refused)" in failed.step.reason
     assert (failed.step.attempt, failed.step.backoff_s) == (1, 1.0)
 
 
