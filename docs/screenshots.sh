@@ -36,5 +36,5 @@ view 160 45 "$images/terminal-wide.png"
 shoot "$api/runs/$run" "$images/prefect-run.png" 1400,1000
 artifact=$(curl -s -X POST "$api/api/artifacts/latest/filter" -H 'Content-Type: application/json' -d '{"limit": 50}' |
   .venv/bin/python -c "import json,sys; print(next(a['latest_id'] for a in json.load(sys.stdin) if a['type'] == 'table'))")
-shoot "$api/artifacts/artifact/$artifact" "$images/prefect-artifact.png" 1400,1000
+shoot "$api/artifacts/artifact/$artifact" "$images/prefect-chain-snapshot.png" 1400,1000
 ls -l "$images"

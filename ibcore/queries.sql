@@ -431,3 +431,33 @@ UPDATE ibkeeper.session s
                                                          AND h.epoch = s.epoch))
  WHERE s.sidecar = %(sidecar)s AND s.epoch < %(epoch)s AND s.state <> 'stopped'
    AND s.closed_at IS NULL;
+
+-- watchlist_add --
+-- A line that is there already is left as it is, and no id comes back.
+INSERT INTO ibkeeper.watch (sidecar, symbol, sec_type, exchange, currency, primary_exchange,
+       expiry, strike, "right", multiplier, trading_class, con_id, generic_ticks, priority)
+VALUES (%(sidecar)s, %(symbol)s, %(sec_type)s, %(exchange)s, %(currency)s, %(primary_exchange)s,
+       %(expiry)s, %(strike)s, %(right)s, %(multiplier)s, %(trading_class)s, %(con_id)s,
+       %(generic_ticks)s, %(priority)s)
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- watchlist_remove --
+-- By id, or by what a person names; all lines of a symbol when asked.
+DELETE FROM ibkeeper.watch
+ WHERE sidecar = %(sidecar)s
+   AND (id = %(id)s OR (upper(symbol) = upper(%(symbol)s) AND
+        (%(all)s OR (sec_type = %(sec_type)s AND expiry = %(expiry)s AND strike = %(strike)s
+                     AND "right" = %(right)s))))
+RETURNING id, symbol;
+
+-- watchlist_entries --
+-- What is asked for, beside what the sidecar made of it.
+SELECT w.id, w.sidecar, w.symbol, w.sec_type, w.exchange, w.currency, w.expiry,
+       w.strike::float8 AS strike, w."right", w.generic_ticks, w.priority, w.state, w.reason,
+       w.changed_at, i.con_id, i.local_symbol
+  FROM ibkeeper.watch w LEFT JOIN ibkeeper.instrument i ON i.id = w.instrument_id
+ WHERE w.sidecar = %(sidecar)s ORDER BY w.priority, w.id;
+
+-- watchlist_is_empty --
+-- The demo fills only a list that no person has touched.
+SELECT NOT EXISTS (SELECT FROM ibkeeper.watch WHERE sidecar = %(sidecar)s);

@@ -49,6 +49,8 @@ class Heartbeat:
             found = await cursor.fetchone()
             assert found is not None
             self.epoch = int(found[0])
+            ours = {"sidecar": self._name, "epoch": self.epoch}
+            await conn.execute(db.QUERIES["session_close_orphans"], ours)
             me = {
                 "name": self._name,
                 "epoch": self.epoch,

@@ -19,9 +19,11 @@ def test_every_setting_and_no_other_is_documented():
 
 def test_relative_links_in_the_documents_lead_somewhere():
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-    dead = []
-    for page in pages:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
-            if not (page.parent / target).exists():
-                dead.append(f"{page.relative_to(ROOT)} -> {target}")
+    links = r"\]\((?!https?:|#)([^)#\s]+)"
+    dead = [
+        f"{page.relative_to(ROOT)} -> {target}"
+        for page in pages
+        for target in re.findall(links, page.read_text())
+        if not (page.parent / target).exists()
+    ]
     assert dead == []
