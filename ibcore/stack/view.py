@@ -187,7 +187,7 @@ def _quotes(frame: Frame, lines: int, *, two: bool) -> Panel:
 
 
 def _quote_table(quotes: Sequence[QuoteRow]) -> Table:
-    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("instrument", no_wrap=True)
     for name in ("bid", "size", "ask", "size", "last", "age", "IV", "delta"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -115,6 +115,12 @@ def test_a_wide_terminal_shows_options_with_iv_and_delta_beside_the_stocks() -> 
     assert "0.52" in text
 
 
+def test_a_wide_terminal_cuts_no_figure_and_no_name_short() -> None:
+    wide = (*(quote(f"SYM{n}") for n in range(9)), *(quote("GOOGL", "P", 197.5) for _ in range(45)))
+    frame = Frame("x", 1.0, reading=Reading(SIDECAR, (STREAM,), wide))
+    assert "…" not in "\n".join(screen(frame, 160, 45))
+
+
 def test_the_view_says_how_many_quotes_it_does_not_show() -> None:
     assert "more in v_quote_latest" in "\n".join(screen(FULL, 100, 30))
 
