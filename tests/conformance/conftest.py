@@ -1,0 +1,20 @@
+"""Appends the table of decoded messages to the test report."""
+
+from __future__ import annotations
+
+import pytest
+
+from ibcore.sim import messages
+from tests.conformance import report
+from tests.conformance.examples import HOT_ENCODERS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which messages both clients decoded, and how many values they agreed on."""
+    lines = report.table()
+    if lines:
+        terminalreporter.section("messages decoded alike by ib_async 2.0.1 and ibapi 10.46.1")
+        for line in lines:
+            terminalreporter.write_line(line)
+        total = len({*messages.MESSAGES, *HOT_ENCODERS})
+        terminalreporter.write_line(f"{len(lines) - 1} of {total} message types")
