@@ -45,8 +45,9 @@ def save(figures: Iterable[Figure], path: Path = RESULTS) -> None:
     except (FileNotFoundError, ValueError, KeyError):
         kept = {}
     for figure in figures:
-        fields = asdict(figure)
-        kept[fields.pop("name")] = {**fields, "value": round(figure.value, 4)}
+        fields = {**asdict(figure), "value": round(figure.value, 4)}
+        del fields["name"]
+        kept[figure.name] = fields
     whole = {"figures": dict(sorted(kept.items())), "machine": _machine(), "commit": _commit()}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
