@@ -13,6 +13,8 @@ from ibcore.sim.config import SimConfig
 from ibcore.sim.threaded import ThreadedGateway
 
 FOREIGN = """
+import asyncio
+
 import pytest
 from ib_async import IB, Stock
 
