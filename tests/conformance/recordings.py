@@ -1,0 +1,152 @@
+"""The frames recorded from real gateways, one by one, and what the simulator builds for each.
+
+Every recorded server frame of a message that the simulator sends needs a row in `ROWS`: the values,
+typed by hand, go through the simulator's own encoders. `differs` gives each place where the two are
+not equal, and why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ibcore.sim import details, messages, wire
+from ibcore.sim.catalogue import CATALOGUE
+from ibcore.sim.contracts import stock
+
+WIRE: Final = Path(
+    os.environ.get("IBKEEPER_TEST_WIRE", Path(__file__).parents[3] / "shared" / "wire")
+)
+
+
+class Recorded(NamedTuple):
+    """One frame as it stands in a file; `sent` says that the server sent it."""
+
+    file: str
+    number: int
+    fields: tuple[str, ...]
+    sent: bool
+
+    @property
+    def msg_id(self) -> int:
+        """The message's number; the one frame without its head is a contractData."""
+        return int(self.fields[0]) if self.fields[0].isdecimal() else 10
+
+
+# Requests in files that hold mostly answers, told by how they start.
+_REQUESTS = {
+    "rust-ibapi_orders.txt": ("3|13|0|TSLA", "3|12|0|", "4|1|41|", "7|3|9000", "15|1|1"),
+}
+
+
+def frames() -> Iterator[Recorded]:
+    """Yield every frame of every file, in order."""
+    for path in sorted(WIRE.glob("*.txt")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            text = line.removeprefix("S->C ").removeprefix("C->S ")
+            if line.startswith("#") or "|" not in text or path.name == "issue_excerpts.txt":
+                continue
+            asked = line.startswith("C->S") or text.startswith(_REQUESTS.get(path.name, ("?",)))
+            yield Recorded(path.name, number, tuple(text.removesuffix("|").split("|")), not asked)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the simulator builds for the recorded frame that starts so."""
+
+    start: str
+    build: Callable[[], bytes]
+    differs: dict[int, str] = field(default_factory=dict)
+
+
+def _of(name: str, version: int = 173, **values: Any) -> Callable[[], bytes]:
+    return lambda: messages.encode(name, version, **values)
+
+
+def _tsla(today: date) -> bytes:
+    return details.details(9001, stock(CATALOGUE["TSLA"]), today=today, version=164)
+
+
+_ES = {
+    "req_id": 9000, "symbol": "ES", "sec_type": "FUT", "last_trade": "20250620 08:30 US/Central",
+    "strike": 0.0, "exchange": "CME", "currency": "USD", "local_symbol": "ESM5",
+    "market_name": "ES", "trading_class": "ES", "con_id": 620731015, "min_tick": 0.25,
+    "multiplier": "50", "valid_exchanges": "CME,QBALGO", "price_magnifier": 1,
+    "under_con_id": 11004968, "long_name": "E-mini S&P 500", "contract_month": "202506",
+    "time_zone": "US/Central", "sec_ids": 0, "agg_group": 2147483647, "under_symbol": "ES",
+    "under_sec_type": "IND", "market_rules": "67,67", "real_expiry": "20250620", "min_size": 1,
+    "size_increment": 1, "suggested_size": 1,
+    "order_types": "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AVGCOST,BASKET,BENCHPX,COND,CONDORDER,DAY,"
+    "DEACT,DEACTDIS,DEACTEOD,GAT,GTC,GTD,GTT,HID,ICE,IOC,LIT,LMT,LTH,MIT,MKT,MTL,NGCOMB,NONALGO,"
+    "OCA,PEGBENCH,SCALE,SCALERST,SNAPMID,SNAPMKT,SNAPREL,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,"
+    "TRAILMIT,WHATIF",
+    "trading_hours": "20250521:1700-20250522:1600;20250522:1700-20250523:1600;20250524:CLOSED;"
+    "20250525:1700-20250526:1200;20250526:1700-20250527:1600;20250527:1700-20250528:1600",
+    "liquid_hours": "20250522:0830-20250522:1600;20250523:0830-20250523:1600;20250524:CLOSED;"
+    "20250525:1700-20250526:1200;20250527:0830-20250527:1600;20250527:1700-20250528:1600",
+}  # fmt: skip
+
+_TSLA_DIFFERS = {
+    15: "order types: our list is the one of AAPL in 2025; TSLA's is of 2022",
+    16: "exchanges: of 2025, not of 2022 (ISLAND became NASDAQ)",
+    26: "hours: no exchange holidays (2 January 2023)",
+    27: "the same",
+    32: "the ISIN is made up: real ones are licensed",
+    36: "one rule for each exchange, of which there are others",
+    39: "minimum size and increment: fractions since 2023",
+    40: "the same",
+}
+
+_MULTI = {"req_id": 9000, "account": "DU1234567"}
+
+ROWS: Final[tuple[Row, ...]] = (
+    Row("173|", lambda: wire.frame(173, "20250323 22:21:01 Greenwich Mean Time")),
+    Row("15|1|DU1234567|", _of("managed_accounts", accounts="DU1234567")),
+    Row("15|1|DU1234567,DU7654321|",
+        _of("managed_accounts", accounts="DU1234567,DU7654321")),
+    Row("9|1|1|", _of("next_valid_id", order_id=1)),
+    Row("4|2|-1|2104|", _of("error", req_id=-1, code=2104,
+                            text="Market data farm connection is OK:usfarm")),
+    Row("4|2|-1|2107|", _of("error", req_id=-1, code=2107,
+                            text="HMDS data farm connection is inactive but should be available"
+                                 " upon demand.ushmds")),
+    Row("4|2|-1|2158|", _of("error", req_id=-1, code=2158,
+                            text="Sec-def data farm connection is OK:secdefil")),
+    Row("4|2|41|202|", _of("error", req_id=41, code=202, text="Order Canceled - reason:")),
+    Row("6|1|CashBalance", _of("account_value", key="CashBalance", value="1000.00",
+                               currency="USD"),
+        {1: "both clients skip the version; TWS has sent 2 since accounts have names",
+         5: "the recording was trimmed: no account"}),
+    Row("61|3|DU1236109", _of("position", account="DU1236109", con_id=76792991, symbol="TSLA",
+                              sec_type="STK", strike="0.0", exchange="NASDAQ", currency="USD",
+                              local_symbol="TSLA", trading_class="NMS", position=500,
+                              average_cost=196.77)),
+    Row("62|1|DU1234567", _of("position_end"),
+        {2: "trimmed by the recorder from another message: positionEnd names no account"}),
+    Row("63|1|9000|", _of("account_summary", **_MULTI, tag="AccountType", value="FA")),
+    Row("64|1|9000|", _of("account_summary_end", req_id=9000)),
+    Row("73|1|9000|DU1234567||CashBalance", _of("account_update_multi", **_MULTI,
+                                                key="CashBalance", value="94629.71",
+                                                currency="USD")),
+    Row("73|1|9000|DU1234567||Currency", _of("account_update_multi", **_MULTI, key="Currency",
+                                             value="USD", currency="USD")),
+    Row("73|1|9000|DU1234567||StockMarketValue", _of("account_update_multi", **_MULTI,
+                                                     key="StockMarketValue", value="0.00",
+                                                     currency="BASE")),
+    Row("74|1|9000|", _of("account_update_multi_end", req_id=9000)),
+    Row("10|9001|TSLA|STK||0||SMART", lambda: _tsla(date(2022, 12, 29)), _TSLA_DIFFERS),
+    Row("10|9001|TSLA|STK||0||AMEX", lambda: _tsla(date(2022, 12, 29)),
+        {**_TSLA_DIFFERS, 7: "details are told for SMART, not for every exchange"}),
+    Row("10|9000|ES|FUT", _of("contract_details", **_ES)),
+    Row("AAPL|STK||0||SMART",
+        lambda: details.details(9000, stock(CATALOGUE["AAPL"]), today=date(2025, 3, 24),
+                                version=173),
+        {26: "our calendar shows six days, weekends as CLOSED (as the TSLA recording does)",
+         27: "the same", 32: "the ISIN is made up: real ones are licensed"}),
+    Row("52|1|9001|", _of("contract_details_end", req_id=9001)),
+    Row("93|26|", lambda: details.market_rule(26) or b""),
+)  # fmt: skip
