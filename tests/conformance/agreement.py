@@ -18,8 +18,7 @@ _SAME_MEMBER = {
     "wap": "average",
 }
 _ABSENT = object()
-_BLANK = (0.0, "", None)
-_EMPTY: tuple[Any, ...] = (*_BLANK, [], {})
+_EMPTY: tuple[Any, ...] = (0.0, "", None, [], {})
 
 
 @dataclass
@@ -61,7 +60,7 @@ def _value(result: Agreement, path: str, mine: Any, theirs: Any) -> None:
             _value(result, path, ours, others)
     else:
         result.compared += 1
-        if mine in _BLANK and theirs in _BLANK:
+        if mine in _EMPTY and theirs in _EMPTY:
             result.blank += mine != theirs
         elif mine != theirs:
             result.differences[path] = (mine, theirs)
