@@ -129,7 +129,7 @@ class Session:
             self.error(
                 -1,
                 326,
-                "Unable to connect as the client id is already in use."
+                "Unable connect as the client id is already in use."  # as TWS spells it (node-ib#27)
                 " Retry with a unique client id.",
             )
             self.flush()

@@ -41,4 +41,4 @@ def test_the_synopsis_names_every_option_there_is(command: str) -> None:
     said = CliRunner().invoke(app, [command, "--help"], terminal_width=200).output
     offered = set(re.findall(r"--[a-z-]+", re.sub(r"\x1b\[[0-9;]*m", "", said)))
     assert shown - offered == set()
-    assert offered - shown - {"--help", "--host", "--control-port"} == set()
+    assert offered - shown - {"--help", "--host", "--control-port", "--no-loop"} == set()
