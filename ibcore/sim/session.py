@@ -129,7 +129,8 @@ class Session:
             self.error(
                 -1,
                 326,
-                "Unable connect as the client id is already in use."  # as TWS spells it (node-ib#27)
+                # As TWS spells it (node-ib#27).
+                "Unable connect as the client id is already in use."
                 " Retry with a unique client id.",
             )
             self.flush()
