@@ -8,34 +8,11 @@ A message that is added to the simulator without a row here fails `test_decoders
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ibcore.sim import messages, wire
-
-
-@dataclass(frozen=True)
-class Example:
-    """One message with values; `build` is for frames that do not come from the table."""
-
-    name: str
-    values: dict[str, Any] = field(default_factory=dict)
-    build: Callable[[int], bytes] | None = None
-    unheard: dict[str, str] = field(default_factory=dict)
-
-    def frame(self, version: int) -> bytes:
-        """Build the frame for a client that negotiated `version`."""
-        if self.build is not None:
-            return self.build(version)
-        return messages.encode(self.name, version, **self.values)
-
-
-CONTRACT: Final = {
-    "con_id": 693427661, "symbol": "NVDA", "sec_type": "OPT", "expiry": "20260821",
-    "strike": 182.5, "right": "C", "multiplier": "100", "exchange": "CBOE", "currency": "USD",
-    "local_symbol": "NVDA  260821C00182500", "trading_class": "NVDAX",
-}  # fmt: skip
+from tests.conformance import examples_orders
+from tests.conformance.rows import CONTRACT, Example
 
 ROWS: Final[tuple[Example, ...]] = (
     Example("error", {"req_id": 41, "code": 202, "text": "Order Canceled - reason:x",
@@ -95,6 +72,7 @@ ROWS: Final[tuple[Example, ...]] = (
                                 "permissions": 3}),
     Example("market_rule", {"rule": 110, "increments": [2, 0, 0.01, 3, 0.05]}),
     Example("completed_orders_end"),
+    *examples_orders.rows(),
 )  # fmt: skip
 
 HOT: Final[tuple[Example, ...]] = (
@@ -135,11 +113,13 @@ _NOT_COMPUTED = "the official client turns -1 and -2 (not computed) into None; i
 # about the simulator. A key is a message's method, the argument's place, the member's name.
 EXPLAINED: Final[dict[str, str]] = {
     "securityDefinitionOptionParameter.2": "ib_async leaves underConId text",
+    **examples_orders.EXPLAINED,
     **{f"tickOptionComputation.{place}": _NOT_COMPUTED for place in range(3, 11)},
 }
 
 # What only one of the two has a place for.
 ONE_SIDED: Final[dict[str, str]] = {
+    **examples_orders.ONE_SIDED,
     "mdsizemultiplier": "the size multiplier of servers before 164, which ib_async skips",
     "funddistributionpolicyindicator": "an enumeration whose first member stands for nothing",
     "fundassettype": "the same",
