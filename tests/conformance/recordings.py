@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 from ibcore.sim import details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import stock
+from ibcore.sim.tickets import Ticket
+from tests.conformance import recordings_orders as orders
 
 WIRE: Final = Path(
     os.environ.get("IBKEEPER_TEST_WIRE", Path(__file__).parents[3] / "shared" / "wire")
@@ -61,6 +63,13 @@ class Row:
     start: str
     build: Callable[[], bytes]
     differs: dict[int, str] = field(default_factory=dict)
+    has: str = ""  # what else the frame contains, where the start does not tell
+    file: str = ""
+
+    def fits(self, recorded: Recorded) -> bool:
+        """Say whether this row is the frame's."""
+        text = "|".join(recorded.fields) + "|"
+        return text.startswith(self.start) and self.has in text and self.file in recorded.file
 
 
 def _of(name: str, version: int = 173, **values: Any) -> Callable[[], bytes]:
@@ -100,6 +109,15 @@ _TSLA_DIFFERS = {
     39: "minimum size and increment: fractions since 2023",
     40: "the same",
 }
+
+
+def _tsla_filled() -> Ticket:
+    return orders.tsla("Filled")
+
+
+def _aapl_filled() -> Ticket:
+    return orders.aapl("Filled")
+
 
 _MULTI = {"req_id": 9000, "account": "DU1234567"}
 
@@ -149,4 +167,22 @@ ROWS: Final[tuple[Row, ...]] = (
          27: "the same", 32: "the ISIN is made up: real ones are licensed"}),
     Row("52|1|9001|", _of("contract_details_end", req_id=9001)),
     Row("93|26|", lambda: details.market_rule(26) or b""),
+    Row("5|13|", orders.open_order(orders.tsla, 164), has="|PreSubmitted|"),
+    Row("5|13|", orders.open_order(_tsla_filled, 164, **orders.CHARGED), has="|1.0|||USD|"),
+    Row("5|13|", orders.open_order(_tsla_filled, 164), has="|Filled|"),
+    Row("5|5|", orders.open_order(orders.aapl, 178), has="|PreSubmitted|", file="derived"),
+    Row("5|5|", orders.open_order(_aapl_filled, 178), has="|Filled|", file="derived"),
+    Row("5|5|", orders.open_order(orders.aapl, 173), has="|PreSubmitted|"),
+    Row("5|5|", orders.open_order(_aapl_filled, 173), has="|Filled|"),
+    Row("3|13|PreSubmitted|", orders.status(orders.tsla)),
+    Row("3|13|Filled|", orders.status(lambda: orders.tsla_fill().ticket)),
+    Row("3|41|Cancelled|", orders.status(orders.cancelled)),
+    Row("3|5|PreSubmitted|", orders.status(orders.aapl)),
+    Row("3|5|Filled|", orders.status(lambda: orders.aapl_fill().ticket)),
+    Row("11|-1|13|", orders.execution(orders.tsla_fill, 164)),
+    Row("11|-1|5|", orders.execution(orders.aapl_fill, 178), file="derived"),
+    Row("11|-1|5|", orders.execution(orders.aapl_fill, 173)),
+    Row("59|1|", orders.commission),
+    Row("71|3|6|", orders.position_multi),
+    Row("101|265598|", orders.completed_order),
 )  # fmt: skip

@@ -17,8 +17,7 @@ _SENT_IDS = {message.msg_id for message in messages.MESSAGES.values()} | {1, 2, 
 
 
 def row_of(recorded: Recorded) -> Row | None:
-    text = "|".join(recorded.fields) + "|"
-    return next((row for row in ROWS if text.startswith(row.start)), None)
+    return next((row for row in ROWS if row.fits(recorded)), None)
 
 
 def name(recorded: Recorded) -> str:
