@@ -1,81 +1,177 @@
-"""The paper account: a million dollars, no positions; its values as IB spells them."""
+"""The paper account: its values as IB spells them, and the messages that show them.
+
+All numbers follow from cash, positions, what they are worth now, and the margin rules of
+`ibcore.sim.margin`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING
 
+from ibcore.sim import ordermessages, wire
+from ibcore.sim.margin import Margin
+from ibcore.sim.positions import START_CASH, Mark, Portfolio, Position
 from ibcore.sim.requests import AccountSummary
-from ibcore.sim.session import Session
 
-VALUES: Final[tuple[tuple[str, str, str], ...]] = (
-    ("AccountCode", "{account}", ""),
-    ("AccountReady", "true", ""),
-    ("AccountType", "INDIVIDUAL", ""),
-    ("AccruedCash", "0.00", "USD"),
-    ("AvailableFunds", "1000000.00", "USD"),
-    ("BuyingPower", "4000000.00", "USD"),
-    ("CashBalance", "1000000.00", "USD"),
-    ("CashBalance", "1000000.00", "BASE"),
-    ("Currency", "USD", "USD"),
-    ("Cushion", "1", ""),
-    ("EquityWithLoanValue", "1000000.00", "USD"),
-    ("ExcessLiquidity", "1000000.00", "USD"),
-    ("ExchangeRate", "1.00", "USD"),
-    ("FullInitMarginReq", "0.00", "USD"),
-    ("FullMaintMarginReq", "0.00", "USD"),
-    ("GrossPositionValue", "0.00", "USD"),
-    ("InitMarginReq", "0.00", "USD"),
-    ("Leverage-S", "0.00", ""),
-    ("MaintMarginReq", "0.00", "USD"),
-    ("NetLiquidation", "1000000.00", "USD"),
-    ("NetLiquidationByCurrency", "1000000.00", "USD"),
-    ("RealizedPnL", "0.00", "USD"),
-    ("StockMarketValue", "0.00", "USD"),
-    ("TotalCashValue", "1000000.00", "USD"),
-    ("UnrealizedPnL", "0.00", "USD"),
-)
+if TYPE_CHECKING:
+    from ibcore.sim.session import Session
+
+Value = tuple[str, str, str]
 
 
-def updates(session: Session, account: str, at: datetime) -> None:
-    """Answer reqAccountUpdates: 6 for each value, 8, 54."""
-    for key, value, currency in VALUES:
-        session.send_message(
-            "account_value",
-            key=key,
-            value=value.format(account=account),
-            currency=currency,
-            account=account,
-        )
-    session.send_message("account_time", time=f"{at:%H:%M}")
-    session.send_message("account_download_end", account=account)
+class Account:
+    """One account, seen from outside."""
 
+    def __init__(self, name: str, portfolio: Portfolio, *, mark: Mark, margin: Margin) -> None:
+        self.name = name
+        self._portfolio = portfolio
+        self._mark = mark
+        self._margin = margin
 
-def updates_multi(session: Session, req_id: int, account: str) -> None:
-    """Answer reqAccountUpdatesMulti: 73 for each value, 74."""
-    for key, value, currency in VALUES:
-        session.send_message(
-            "account_update_multi",
-            req_id=req_id,
-            account=account,
-            key=key,
-            value=value.format(account=account),
-            currency=currency,
-        )
-    session.send_message("account_update_multi_end", req_id=req_id)
+    def values(self) -> list[Value]:
+        """Return every value: key, value, currency."""
+        money = self._money()
+        dollars = [(key, f"{value:.2f}", "USD") for key, value in money.items()]
+        equity = money["NetLiquidation"]
+        cushion = money["ExcessLiquidity"] / equity if equity else 0.0
+        leverage = money["GrossPositionValue"] / equity if equity else 0.0
+        return sorted([
+            *dollars,
+            ("AccountCode", self.name, ""),
+            ("AccountReady", "true", ""),
+            ("AccountType", "INDIVIDUAL", ""),
+            ("CashBalance", f"{self._portfolio.cash:.2f}", "BASE"),
+            ("Currency", "USD", "USD"),
+            ("Cushion", f"{cushion:.6g}", ""),
+            ("ExchangeRate", "1.00", "USD"),
+            ("Leverage-S", f"{leverage:.2f}", ""),
+        ])  # fmt: skip
 
+    def _money(self) -> dict[str, float]:
+        portfolio, mark = self._portfolio, self._mark
+        levels = self._margin.levels()
+        worth = {position: position.value(mark(position.contract)) for position in portfolio.held}
+        stocks = sum(value for held, value in worth.items() if not held.contract.is_option)
+        available = levels.equity - levels.initial
+        return {
+            "AccruedCash": 0.0,
+            "AvailableFunds": available,
+            "BuyingPower": max(available, 0.0) * 4,
+            "CashBalance": portfolio.cash,
+            "EquityWithLoanValue": levels.equity,
+            "ExcessLiquidity": levels.equity - levels.maintenance,
+            "FullInitMarginReq": levels.initial,
+            "FullMaintMarginReq": levels.maintenance,
+            "GrossPositionValue": sum(abs(value) for value in worth.values()),
+            "InitMarginReq": levels.initial,
+            "MaintMarginReq": levels.maintenance,
+            "NetLiquidation": portfolio.cash + sum(worth.values()),
+            "NetLiquidationByCurrency": portfolio.cash + sum(worth.values()),
+            "OptionMarketValue": sum(worth.values()) - stocks,
+            "RealizedPnL": portfolio.realized,
+            "StockMarketValue": stocks,
+            "TotalCashValue": portfolio.cash,
+            "UnrealizedPnL": portfolio.unrealized(mark),
+        }
 
-def summary(session: Session, request: AccountSummary, account: str) -> None:
-    """Answer reqAccountSummary: 63 for each tag that is asked for, 64."""
-    wants_all = any(tag.startswith("$LEDGER") for tag in request.tags)
-    for key, value, currency in VALUES:
-        if wants_all or key in request.tags:
+    # -- messages ----------------------------------------------------------------------------
+
+    def send_updates(self, session: Session, at: datetime, *, first: bool = True) -> None:
+        """Send 6 for each value, 7 for each position, 8, and the first time 54."""
+        for key, value, currency in self.values():
             session.send_message(
-                "account_summary",
-                req_id=request.req_id,
-                account=account,
-                tag=key,
-                value=value.format(account=account),
+                "account_value", key=key, value=value, currency=currency, account=self.name
+            )
+        for position in self.shown():
+            session.send_message("portfolio_value", **self._portfolio_value(position))
+        session.send_message("account_time", time=f"{at:%H:%M}")
+        if first:
+            session.send_message("account_download_end", account=self.name)
+
+    def shown(self) -> list[Position]:
+        """Return the positions of today, flat ones too: a client must hear that one is closed."""
+        listed = sorted(self._portfolio.positions.items())
+        return [position for _, position in listed]
+
+    def _portfolio_value(self, position: Position) -> dict[str, object]:
+        contract, mark = position.contract, self._mark(position.contract)
+        primary = "CBOE" if contract.is_option else contract.name.primary_exchange
+        return {
+            **ordermessages.contract(contract, exchange=primary, listed=False),
+            "position": wire.number(position.quantity),
+            "market_price": repr(round(mark, 8)),
+            "market_value": f"{position.value(mark):.2f}",
+            "average_cost": repr(round(position.cost, 8)),
+            "unrealized_pnl": f"{position.unrealized(mark):.2f}",
+            "realized_pnl": f"{position.realized:.2f}",
+            "account": self.name,
+        }
+
+    def send_updates_multi(self, session: Session, req_id: int, *, first: bool = True) -> None:
+        """Send 73 for each value, and the first time 74."""
+        for key, value, currency in self.values():
+            session.send_message(
+                "account_update_multi",
+                req_id=req_id,
+                account=self.name,
+                key=key,
+                value=value,
                 currency=currency,
             )
-    session.send_message("account_summary_end", req_id=request.req_id)
+        if first:
+            session.send_message("account_update_multi_end", req_id=req_id)
+
+    def send_summary(
+        self, session: Session, request: AccountSummary, *, first: bool = True
+    ) -> None:
+        """Send 63 for each tag that is asked for, and the first time 64."""
+        wants_all = any(tag.startswith("$LEDGER") for tag in request.tags)
+        for key, value, currency in self.values():
+            if wants_all or key in request.tags:
+                session.send_message(
+                    "account_summary",
+                    req_id=request.req_id,
+                    account=self.name,
+                    tag=key,
+                    value=value,
+                    currency=currency,
+                )
+        if first:
+            session.send_message("account_summary_end", req_id=request.req_id)
+
+    def positions(self, *, flat: bool = False) -> Iterator[dict[str, object]]:
+        """Yield the values of each position message."""
+        for position in self.shown():
+            if position.quantity or flat:
+                yield {
+                    **ordermessages.contract(position.contract, exchange="", listed=False),
+                    "account": self.name,
+                    "position": wire.number(position.quantity),
+                    "average_cost": repr(round(position.cost, 8)),
+                }
+
+    def pnl(self) -> dict[str, object]:
+        """Return the account's profit: of the day, unrealized, realized."""
+        mark = self._mark
+        return {
+            "daily": repr(round(self._portfolio.equity(mark) - START_CASH, 6)),
+            "unrealized": repr(round(self._portfolio.unrealized(mark), 6)),
+            "realized": repr(round(self._portfolio.realized, 6)),
+        }
+
+    def pnl_single(self, con_id: int) -> dict[str, object] | None:
+        """Return one position's profit, or nothing for a contract that was never held."""
+        position = self._portfolio.positions.get(con_id)
+        if position is None:
+            return None
+        mark = self._mark(position.contract)
+        unrealized = position.unrealized(mark)
+        return {
+            "position": wire.number(position.quantity),
+            "daily": repr(round(unrealized + position.realized, 6)),
+            "unrealized": repr(round(unrealized, 6)),
+            "realized": repr(round(position.realized, 6)),
+            "value": repr(round(position.value(mark), 6)),
+        }

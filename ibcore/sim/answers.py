@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ibcore.sim import account, details, hours, requests
+from ibcore.sim import details, hours, requests
 from ibcore.sim.config import Clock, SimConfig
+from ibcore.sim.orderanswers import ORDER_ANSWERS
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
 from ibcore.sim.subscriptions import Subscriptions
+from ibcore.sim.trading import Trading
 
 
 class Context(Protocol):
@@ -19,12 +21,14 @@ class Context(Protocol):
     clock: Clock
     source: Source
     subscriptions: Subscriptions
+    trading: Trading
 
 
 def greet(context: Context, session: Session) -> None:
     """Send what follows startApi: accounts BEFORE the next order id, then the farms."""
     session.send_message("managed_accounts", accounts=context.config.account)
-    session.send_message("next_valid_id", order_id=1)
+    order_id = context.trading.book.ids.next(session.client_id)
+    session.send_message("next_valid_id", order_id=order_id)
     session.error(-1, 2104, "Market data farm connection is OK:usfarm")
     session.error(-1, 2106, "HMDS data farm connection is OK:ushmds")
     session.error(-1, 2158, "Sec-def data farm connection is OK:secdefil")
@@ -109,34 +113,6 @@ def _managed_accounts(context: Context, session: Session, _request: requests.Req
     session.send_message("managed_accounts", accounts=context.config.account)
 
 
-def _account_updates(context: Context, session: Session, request: requests.AccountUpdates) -> None:
-    name = context.config.account
-    if request.msg_id == 76:
-        account.updates_multi(session, request.req_id, name)
-    elif request.subscribe:
-        account.updates(session, name, context.clock.utcnow())
-
-
-def _account_summary(context: Context, session: Session, request: requests.AccountSummary) -> None:
-    account.summary(session, request, context.config.account)
-
-
-def _next_id(_context: Context, session: Session, _request: requests.Request) -> None:
-    session.send_message("next_valid_id", order_id=1)
-
-
-def _ends(name: str, *, with_id: bool = False) -> Answer:
-    """Answer with an empty list: there are no orders, positions or executions here yet."""
-
-    def answer(_context: Context, session: Session, request: requests.Request) -> None:
-        if with_id:
-            session.send_message(name, req_id=request.req_id)
-        else:
-            session.send_message(name)
-
-    return answer
-
-
 def _nothing(_context: Context, _session: Session, _request: requests.Request) -> None:
     """Accept a request that has no answer."""
 
@@ -146,25 +122,13 @@ Answer = Callable[[Any, Session, Any], None]
 ANSWERS: Final[dict[int, Answer]] = {
     1: _market_data,
     2: _cancel_market_data,
-    5: _ends("open_order_end"),
-    6: _account_updates,
-    7: _ends("executions_end", with_id=True),
-    8: _next_id,
     9: _contract_details,
     14: _nothing,
-    15: _nothing,
-    16: _ends("open_order_end"),
     17: _managed_accounts,
     49: _current_time,
     59: _market_data_type,
-    61: _ends("position_end"),
-    62: _account_summary,
-    63: _nothing,
-    64: _nothing,
-    76: _account_updates,
-    77: _nothing,
     78: _option_parameters,
     81: _matching_symbols,
     91: _market_rule,
-    99: _ends("completed_orders_end"),
+    **ORDER_ANSWERS,
 }

@@ -48,6 +48,8 @@ class SimConfig:
     tape_loop: bool = False  # False: hold the last values
     rate: float | None = None  # messages a second in all, every one a change; for benches
     ledger_limit: int | None = None  # ticks and requests kept; None: all
+    trading_hours: bool = False  # True: orders wait for 09:30 in New York (399)
+    tif_preset: bool = True  # an order without time in force is told that it is for the day (10349)
     write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
     clock: Clock = field(default_factory=_wall_clock)
 

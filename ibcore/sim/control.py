@@ -3,6 +3,7 @@
     {"do": "stats"}                                  -> one line
     {"do": "ledger", "since": 0, "limit": 1000}      -> {"ok": true, "count": n}, then n lines
     {"do": "requests"} / {"do": "sessions"}          -> the same
+    {"do": "orders"}                                 -> the same: steps and fills, by time
     {"do": "universe"}                               -> symbols, and contracts worth watching
     {"do": "fault", "name": "drop", "for": 20}       -> one line
     {"do": "stop"}                                   -> one line; the process then ends
@@ -118,6 +119,7 @@ def _ticks(ledger: Ledger, command: Command) -> Iterable[object]:
 _LISTS: Final[dict[str, Callable[[Ledger, Command], Iterable[object]]]] = {
     "ledger": _ticks,
     "requests": lambda ledger, _command: (item._asdict() for item in ledger.requests),
+    "orders": lambda ledger, _command: ledger.orders.lines(),
     "sessions": lambda ledger, _command: (item._asdict() for item in ledger.sessions),
 }
 

@@ -32,3 +32,18 @@ def expiry_moment(expiry: str) -> datetime:
     """Return when an option of that expiry dies: 16:00 in New York."""
     day = date(int(expiry[:4]), int(expiry[4:6]), int(expiry[6:8]))
     return datetime.combine(day, time(16), NEW_YORK).astimezone(timezone.utc)
+
+
+def is_open(moment: datetime) -> bool:
+    """Whether regular hours are on: 09:30 to 16:00 in New York on a weekday."""
+    local = moment.astimezone(NEW_YORK)
+    return local.weekday() < 5 and time(9, 30) <= local.time() < time(16)
+
+
+def next_opening(moment: datetime) -> datetime:
+    """Return when regular hours begin next, in New York."""
+    local = moment.astimezone(NEW_YORK)
+    ahead = 0 if local.time() < time(9, 30) else 1
+    while (local + timedelta(days=ahead)).weekday() >= 5:
+        ahead += 1
+    return datetime.combine(local.date() + timedelta(days=ahead), time(9, 30), NEW_YORK)

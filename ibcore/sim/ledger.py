@@ -14,6 +14,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from ibcore.sim import wire
+from ibcore.sim.orderledger import OrderLedger
 
 
 class SentTick(NamedTuple):
@@ -69,6 +70,7 @@ class Ledger:
         self.requests: deque[Received] = deque(maxlen=limit)
         self.sessions: deque[SessionRecord] = deque(maxlen=limit)
         self.counts: Counter[str] = Counter()
+        self.orders = OrderLedger()
         self.tick_count = 0
 
     def ticks(self, at_ns: int, sent: Sequence[tuple[LineKey, bytes]]) -> None:

@@ -6,10 +6,12 @@ A field is a name to be filled in, a constant, or a list that spreads out over s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from ibcore.sim import wire
+from ibcore.sim.messages_orders import ORDER_MESSAGES
 
 _ALWAYS: Final = 0
 _NEVER: Final = 1_000
@@ -88,6 +90,22 @@ MESSAGES: Final[dict[str, Message]] = {
     "market_rule": _message(93, "rule", "increments"),
     "completed_orders_end": _message(102),
 }  # fmt: skip
+
+
+def _listed(names: str) -> tuple[Field, ...]:
+    """Read `a b<177 c>159` into fields."""
+    parts = [re.fullmatch(r"(\w+)(?:<(\d+))?(?:>(\d+))?", item) for item in names.split()]
+    return tuple(
+        Field(part[1], since=int(part[3] or _ALWAYS), until=int(part[2] or _NEVER))
+        for part in parts
+        if part
+    )
+
+
+MESSAGES.update(
+    (name, _message(msg_id, *_listed(names), version=version))
+    for name, (msg_id, version, names) in ORDER_MESSAGES.items()
+)
 
 
 def encode(name: str, version: int = wire.SERVER_VERSION, **values: object) -> bytes:

@@ -12,14 +12,8 @@ from typing import Any, Final, TypeAlias
 
 from ibcore.sim.contracts import Spec
 from ibcore.sim.fields import Fields, Malformed, Unsupported
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request; `msg_id` is its number on the wire."""
-
-    msg_id: int
-    req_id: int = -1
+from ibcore.sim.orderrequests import ORDER_PARSERS
+from ibcore.sim.request import Request
 
 
 @dataclass(frozen=True)
@@ -172,13 +166,6 @@ def _account_summary(msg_id: int, fields: Fields, _version: int) -> Request:
     return AccountSummary(msg_id, req_id, group, tuple(fields.text().split(",")))
 
 
-def _executions(msg_id: int, fields: Fields, _version: int) -> Request:
-    fields.text()
-    req_id = fields.request_id()
-    fields.skip(7)  # the filter: nothing has been executed here yet
-    return Request(msg_id, req_id)
-
-
 def _matching_symbols(msg_id: int, fields: Fields, _version: int) -> Request:
     req_id = fields.request_id()
     return MatchingSymbols(msg_id, req_id, fields.text())
@@ -206,11 +193,9 @@ PARSERS: Final[dict[int, Parser]] = {
     2: _by_id,
     5: _plain(1),
     6: _account_updates,
-    7: _executions,
     8: _plain(2),
     9: _contract_details,
     14: _plain(2),
-    15: _plain(2),
     16: _plain(1),
     17: _plain(1),
     49: _plain(1),
@@ -225,7 +210,7 @@ PARSERS: Final[dict[int, Parser]] = {
     78: _option_parameters,
     81: _matching_symbols,
     91: _market_rule,
-    99: _plain(1),
+    **ORDER_PARSERS,
 }
 
 

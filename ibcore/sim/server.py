@@ -29,6 +29,7 @@ from ibcore.sim.replay import DayReplay, RecordedReplay
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
 from ibcore.sim.subscriptions import Subscriptions
+from ibcore.sim.trading import Trading
 
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Gateway:
         self._rate = _rate_driver(self.config, self.source, self.ledger)
         self.subscriptions = Subscriptions(self.source, self.ledger, limit=self.config.lines)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
+        self.trading = Trading(self.config, self.source, self.sessions, ledger=self.ledger.orders)
         self.stopping = asyncio.Event()
         self.control_port: int | None = None
         self._connections: dict[asyncio.Task[None], Session] = {}
@@ -180,6 +182,7 @@ class Gateway:
             self.ledger.counts["sessions_failed"] += 1
         finally:
             self.subscriptions.drop_all(session)
+            self.trading.drop(session)
             if self.sessions.get(session.client_id) is session:
                 del self.sessions[session.client_id]
             await session.close(why)
@@ -216,6 +219,7 @@ class Gateway:
         else:
             self._move(now)
         self.subscriptions.end_snapshots(now)
+        self.trading.turn()
         for session in self.sessions.values():
             session.flush()
 

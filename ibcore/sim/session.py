@@ -130,8 +130,7 @@ class Session:
                 -1,
                 326,
                 # As TWS spells it (node-ib#27).
-                "Unable connect as the client id is already in use."
-                " Retry with a unique client id.",
+                "Unable connect as the client id is already in use. Retry with a unique client id.",
             )
             self.flush()
             raise ConnectionError(f"client id {client_id} is in use")

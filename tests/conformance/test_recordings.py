@@ -51,7 +51,9 @@ def _padded(fields: list[str], width: int) -> list[str]:
 def test_a_recorded_request_is_read(recorded: Recorded) -> None:
     if recorded.msg_id not in requests.PARSERS:
         pytest.skip(f"the simulator does not read request {recorded.msg_id}")
-    request = requests.parse(list(recorded.fields), 173)
+    # The requests about orders were sent to a server of 2023 (164): cancelOrder has grown since.
+    version = 164 if recorded.file == "rust-ibapi_orders.txt" else 173
+    request = requests.parse(list(recorded.fields), version)
     assert request.msg_id == recorded.msg_id
 
 

@@ -11,6 +11,7 @@ import pytest
 from ibcore.sim import answers, details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import stock
+from ibcore.sim.orderids import OrderIds
 
 WIRE = Path(os.environ.get("IBKEEPER_TEST_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
 pytestmark = pytest.mark.skipif(not WIRE.exists(), reason="the recorded frames are not here")
@@ -58,6 +59,8 @@ def test_the_order_of_the_opening_is_as_recorded() -> None:
     class Listener:
         """Notes the number of each message."""
 
+        client_id = 1
+
         def send_message(self, name: str, **_values: object) -> None:
             said.append(str(messages.MESSAGES[name].msg_id))
 
@@ -69,6 +72,10 @@ def test_the_order_of_the_opening_is_as_recorded() -> None:
 
         class config:  # noqa: N801 (an attribute of the real one)
             account = "DU1234567"
+
+        class trading:  # noqa: N801
+            class book:  # noqa: N801
+                ids = OrderIds(seed=7)
 
     answers.greet(Context, Listener())  # type: ignore[arg-type]
     assert said == theirs[1:]

@@ -1,0 +1,280 @@
+"""The book: every order of every client, matched against the quotes that the source shows.
+
+Orders live here, not in sessions: they outlast connections, and a restart. One turn of the pump
+cancels, expires, triggers and fills, in the order in which orders were entered. A fill takes what
+is displayed at the touch, and what it took is gone until the quote changes. All messages leave
+through the `OrderWire`; the ledger is written first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from ibcore.sim import corrections, executions, hours, ordermessages
+from ibcore.sim.config import Clock, SimConfig
+from ibcore.sim.margin import commission
+from ibcore.sim.marks import Marks
+from ibcore.sim.orderids import OrderIds
+from ibcore.sim.orderledger import FillRecord, OrderEvent, OrderLedger
+from ibcore.sim.orderwire import OrderWire
+from ibcore.sim.positions import Portfolio
+from ibcore.sim.tickets import Fill, Ticket
+from ibcore.sim.triggers import marketable, trail, triggers
+
+_AT_ONCE: Final = frozenset({"IOC", "FOK"})
+
+
+class Book:
+    """The orders of one gateway."""
+
+    def __init__(
+        self, config: SimConfig, marks: Marks, order_wire: OrderWire, *, ledger: OrderLedger
+    ) -> None:
+        self.wire = order_wire
+        self.ledger = ledger
+        self.portfolio = Portfolio()
+        self.tickets: dict[int, Ticket] = {}  # by permanent id, in order of entry
+        self.fills: dict[str, Fill] = {}  # by execution id; a correction takes the place of its own
+        self.changes = 0  # grows with every fill: whoever shows positions looks at it
+        self._config = config
+        self._clock: Clock = config.clock
+        self._marks = marks
+        self._live: dict[int, Ticket] = {}
+        self._by_key: dict[tuple[int, int], Ticket] = {}
+        self.ids = OrderIds(config.seed)
+        self._executed = 0
+        self._reductions: list[tuple[Ticket, float]] = []
+
+    # -- orders ------------------------------------------------------------------------------
+
+    def find(self, client_id: int, order_id: int) -> Ticket | None:
+        """Return a client's latest order of that id."""
+        return self._by_key.get((client_id, order_id))
+
+    @property
+    def live(self) -> list[Ticket]:
+        """The orders that are working, in order of entry."""
+        return list(self._live.values())
+
+    def add(self, ticket: Ticket) -> None:
+        """Take an order in."""
+        self.tickets[ticket.perm_id] = ticket
+        self.index(ticket)
+        if not ticket.done:
+            self._live[ticket.perm_id] = ticket
+            self._marks.hold(ticket.contract)
+
+    def index(self, ticket: Ticket) -> None:
+        """Have `find` find the ticket under its ids."""
+        self._by_key[ticket.key] = ticket
+
+    def note(self, ticket: Ticket, what: str, *, session_no: int = -1, detail: str = "") -> None:
+        """Write a step of an order into the ledger."""
+        self.ledger.events.append(
+            OrderEvent(
+                self._clock.unix_ns(), session_no, ticket.client_id, ticket.order_id,
+                ticket.perm_id, ticket.contract.con_id, what, ticket.status, ticket.filled,
+                ticket.remaining, detail,
+            )
+        )  # fmt: skip
+
+    def tell(self, ticket: Ticket, *, opened: bool = True) -> None:
+        """Note a ticket's status and send it: openOrder, orderStatus."""
+        self.note(ticket, "status")
+        if opened:
+            self.wire.tell(ticket.client_id, "open_order", **ordermessages.open_order(ticket))
+        self.wire.tell(ticket.client_id, "order_status", **ordermessages.order_status(ticket))
+
+    def cancel(self, ticket: Ticket, reason: str = "") -> None:
+        """Cancel an order and its children: orderStatus Cancelled, then 202."""
+        if ticket.done:
+            return
+        transmitted = ticket.transmitted
+        ticket.status = "Cancelled"
+        self._close(ticket, reason or "Cancelled by Trader")
+        if transmitted:
+            self.tell(ticket, opened=False)
+            text = f"Order Canceled - reason:{reason}"
+            self.wire.tell(ticket.client_id, "error", req_id=ticket.order_id, code=202, text=text)
+        else:
+            self.note(ticket, "status", detail="never transmitted")
+        for child in self.children(ticket):
+            self.cancel(child)
+
+    def children(self, parent: Ticket) -> list[Ticket]:
+        """Return the live children of an order."""
+        return [ticket for ticket in self.live if ticket.parent_perm_id == parent.perm_id]
+
+    def _close(self, ticket: Ticket, status: str) -> None:
+        del self._live[ticket.perm_id]
+        self._marks.release(ticket.contract)
+        at = self._clock.utcnow().astimezone(hours.NEW_YORK)
+        ticket.completed_time = f"{at:%Y%m%d %H:%M:%S} America/New_York"
+        ticket.completed_status = status
+
+    def restart(self, *, keep_ids: bool = False) -> None:
+        """Forget what a gateway forgets: orders not transmitted, and (unless kept) the next ids."""
+        for ticket in [ticket for ticket in self.live if not ticket.transmitted]:
+            ticket.status = "Inactive"
+            self.note(ticket, "status", detail="lost with the gateway")
+            self._close(ticket, "Inactive")
+        if not keep_ids:
+            self.ids.forget()
+
+    # -- a turn ------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Work every live order once."""
+        if not self._live:
+            return
+        now = self._clock.utcnow()
+        for ticket in self.live:
+            if not ticket.done and ticket.transmitted:
+                self._turn_of(ticket, now)
+        reductions, self._reductions = self._reductions, []
+        for ticket, share in reductions:
+            self._reduce(ticket, share)
+
+    def _turn_of(self, ticket: Ticket, now: datetime) -> None:
+        if ticket.cancelling:
+            self.cancel(ticket)
+        elif expired(ticket, now):
+            self.cancel(ticket, "Order expired.")
+        elif ticket.held == "hours":
+            ticket.held = "" if hours.is_open(now) else "hours"
+        elif not ticket.held:
+            self._work(ticket)
+
+    def _work(self, ticket: Ticket) -> None:
+        quote = self._marks.quote(ticket.contract)
+        if ticket.waits:
+            trail(ticket, quote)
+            if not triggers(ticket, quote):
+                return
+            ticket.triggered = True
+        price, shown = marketable(ticket, quote)
+        buy = ticket.order.is_buy
+        free = self._marks.untaken(ticket.contract, price, shown, buy=buy) if shown else 0.0
+        quantity = min(ticket.remaining, float(int(free)))
+        at_once = ticket.order.text("tif") in _AT_ONCE
+        whole = ticket.order.text("tif") == "FOK" or ticket.order.flag("all_or_none")
+        if quantity > 0 and not (whole and quantity < ticket.remaining):
+            self._marks.take(ticket.contract, quantity, buy=buy)
+            self._fill(ticket, quantity, price)
+        if ticket.done:
+            return
+        if at_once:
+            self.cancel(ticket)
+        elif not ticket.routed:
+            ticket.routed = True
+            ticket.status = "Submitted"
+            self.tell(ticket)
+
+    # -- fills -------------------------------------------------------------------------------
+
+    def _fill(self, ticket: Ticket, quantity: float, price: float) -> None:
+        before = ticket.remaining
+        fill = self._execute(ticket, quantity, price)
+        self.wire.tell(ticket.client_id, "execution", **ordermessages.execution(fill))
+        if ticket.status == "Filled":
+            self._close(ticket, f"Filled Size: {ticket.filled:g}")
+        self.tell(ticket)
+        if ticket.done:
+            state = {"commission": repr(ticket.commission), "commission_currency": "USD"}
+            message = ordermessages.open_order(ticket, state)
+            self.wire.tell(ticket.client_id, "open_order", **message)
+        report = ordermessages.commission_report(fill)
+        self.wire.tell(ticket.client_id, "commission_report", **report)
+        self._after(ticket, quantity / before)
+
+    def _execute(self, ticket: Ticket, quantity: float, price: float) -> Fill:
+        """Book the fill everywhere before anybody hears of it."""
+        self._executed += 1
+        spent = ticket.average * ticket.filled + price * quantity
+        ticket.filled += quantity
+        ticket.average = round(spent / ticket.filled, 8)
+        ticket.status = "Filled" if ticket.remaining == 0 else "Submitted"
+        ticket.routed = True
+        multiplier = float(ticket.contract.multiplier or 1)
+        due = commission(ticket.contract, ticket.filled, spent * multiplier) - ticket.commission
+        due = round(max(due, 0.0), 4)
+        ticket.commission = round(ticket.commission + due, 4)
+        signed = quantity if ticket.order.is_buy else -quantity
+        realized = self.portfolio.trade(ticket.contract, signed, price=price, commission=due)
+        self.changes += 1
+        fill = Fill(
+            ticket,
+            executions.exec_id(self._config.seed, self._executed),
+            self._clock.unix_ns(),
+            executions.time_text(self._clock.utcnow()),
+            executions.exchange(self._executed, option=ticket.contract.is_option),
+            quantity, price, ticket.filled, ticket.average, due, realized, 2,
+            self._executed,
+        )  # fmt: skip
+        ticket.fills.append(fill)
+        self.fills[fill.exec_id] = fill
+        self._record(fill)
+        return fill
+
+    def _record(self, fill: Fill, corrects: str = "") -> None:
+        ticket = fill.ticket
+        self.ledger.fills.append(
+            FillRecord(
+                self._clock.unix_ns(), ticket.client_id, ticket.order_id, ticket.perm_id,
+                ticket.contract.con_id, fill.exec_id, "BOT" if ticket.order.is_buy else "SLD",
+                fill.shares, fill.price, fill.commission, fill.realized, corrects,
+            )
+        )  # fmt: skip
+
+    def _after(self, ticket: Ticket, share: float) -> None:
+        """Let children go, and let the rest of an OCA group shrink or die."""
+        if ticket.status == "Filled":
+            for child in self.children(ticket):
+                child.held = "" if child.held == "child" else child.held
+        if not ticket.oca_group:
+            return
+        for other in [other for other in self.live if other.oca_group == ticket.oca_group]:
+            if other is ticket:
+                continue
+            if ticket.oca_type == 1:
+                self.cancel(other)
+            elif ticket.oca_type == 2:
+                self._reduce(other, share)
+            else:  # without block, the others may still trade in this very turn
+                self._reductions.append((other, share))
+
+    def _reduce(self, ticket: Ticket, share: float) -> None:
+        if ticket.done:
+            return
+        left = float(int(ticket.remaining * (1 - share) + 1e-9))
+        ticket.quantity = ticket.filled + left
+        if left == 0:
+            self.cancel(ticket)
+        else:
+            self.tell(ticket)
+
+    def correct(
+        self, exec_id: str, *, price: float | None = None, shares: float | None = None
+    ) -> Fill:
+        """Correct an execution: a new id that ends in .02, the numbers of all that follows."""
+        fill = corrections.correct(self, exec_id, price=price, shares=shares)
+        self.changes += 1
+        self._record(fill, corrects=exec_id)
+        self.note(fill.ticket, "correct", detail=f"{exec_id} by {fill.exec_id}")
+        self._report(fill)
+        return fill
+
+    def _report(self, fill: Fill) -> None:
+        client_id = fill.ticket.client_id
+        self.wire.tell(client_id, "execution", **ordermessages.execution(fill))
+        self.wire.tell(client_id, "commission_report", **ordermessages.commission_report(fill))
+
+
+def expired(ticket: Ticket, now: datetime) -> bool:
+    """Whether a DAY order's day is over in New York, or a GTD order's time has come."""
+    tif = ticket.order.text("tif")
+    if tif == "GTD":
+        until = executions.parse_time(ticket.order.text("good_till_date"))
+        return until is not None and now >= until
+    return tif != "GTC" and f"{hours.new_york_date(now):%Y%m%d}" != ticket.entered_day

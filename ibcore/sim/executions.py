@@ -1,0 +1,68 @@
+"""Executions: numbers and times of fills, and the filter of reqExecutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import Final
+
+from ibcore.sim.hours import NEW_YORK
+from ibcore.sim.orderrequests import Executions
+from ibcore.sim.tickets import Fill
+
+_STOCK_EXCHANGES: Final = ("IEX", "ARCA", "NASDAQ", "EDGX", "BATS")
+_OPTION_EXCHANGES: Final = ("CBOE", "ISE", "PHLX", "MIAX")
+_ZONES: Final = {"": timezone.utc, "UTC": timezone.utc, "GMT": timezone.utc, "EST": NEW_YORK,
+                 "US/Eastern": NEW_YORK, "America/New_York": NEW_YORK}  # fmt: skip
+
+
+def exec_id(seed: int, number: int) -> str:
+    """Return an execution's id in IB's form: the last part counts its corrections."""
+    return f"{seed % 2**32:08x}.{number:08x}.01.01"
+
+
+def corrected(exec_id: str) -> str:
+    """Return the id of the next correction."""
+    base, _, version = exec_id.rpartition(".")
+    return f"{base}.{int(version) + 1:02d}"
+
+
+def exchange(number: int, *, option: bool) -> str:
+    """Return where a fill happened."""
+    venues = _OPTION_EXCHANGES if option else _STOCK_EXCHANGES
+    return venues[number % len(venues)]
+
+
+def time_text(at: datetime) -> str:
+    """Write a time as execDetails does: two spaces, the zone of the handshake (GMT)."""
+    return f"{at.astimezone(timezone.utc):%Y%m%d  %H:%M:%S}"
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read `yyyymmdd hh:mm:ss [zone]` or `yyyymmdd-hh:mm:ss` (UTC); nothing if it is neither."""
+    parts = text.replace("-", " ", 1).split()
+    zone = _ZONES.get(parts[2] if len(parts) == 3 else "")
+    if len(parts) not in (2, 3) or zone is None:
+        return None
+    try:
+        return datetime.strptime(f"{parts[0]} {parts[1]}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def matching(fills: Iterable[Fill], wanted: Executions, since: datetime | None) -> Iterator[Fill]:
+    """Yield the fills that a filter lets through; blank fields let all through."""
+    sides = {"BUY": True, "BOT": True, "SELL": False, "SLD": False}
+    since_ns = since.timestamp() * 1e9 if since else 0
+    for fill in fills:
+        ticket = fill.ticket
+        if (
+            wanted.client_id in (0, ticket.client_id)
+            and wanted.account in ("", ticket.account)
+            and wanted.symbol in ("", ticket.contract.symbol)
+            and wanted.sec_type in ("", ticket.contract.sec_type)
+            and wanted.exchange in ("", fill.exchange, ticket.exchange)
+            and (not wanted.side or sides.get(wanted.side) == ticket.order.is_buy)
+            and fill.at_ns >= since_ns
+        ):
+            yield fill

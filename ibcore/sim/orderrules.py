@@ -1,0 +1,158 @@
+"""Which orders are refused, and in which words: checks before an order reaches the book.
+
+`Refusal.reaches_book` tells the refusals of IB's servers (201: the order is known, Inactive) from
+those of the gateway, after which the order never was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ibcore.sim.contracts import Contract, Spec, Universe
+from ibcore.sim.orders import Order
+from ibcore.sim.triggers import TRIGGER_METHODS
+
+_TYPES: Final = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+_TIFS: Final = frozenset({"", "DAY", "GTC", "IOC", "FOK", "GTD"})
+_LIMITED: Final = frozenset({"LMT", "STP LMT"})
+_MAX_SIZE: Final = {"STK": 1_000_000.0, "OPT": 10_000.0}
+_THROUGH_MARKET: Final = 0.5  # how far a limit may be on the far side of the market
+# What would change the result and is not simulated: better refused than ignored.
+_NOT_SIMULATED: Final = {
+    "algo_strategy": "algorithms", "hedge_type": "hedges", "adjusted_order_type": "adjusted stops",
+    "scale_price_increment": "scale orders", "delta_neutral_order_type": "delta neutral orders",
+    "good_after_time": "goodAfterTime", "min_qty": "minQty", "cash_qty": "cashQty",
+    "active_start_time": "activeStartTime", "percent_offset": "percentOffset",
+    "duration": "duration", "fa_group": "advisor groups", "model_code": "models",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an order is refused: error code and text."""
+
+    code: int
+    text: str
+    reaches_book: bool = False
+
+
+def rejected(reason: str) -> Refusal:
+    """Refuse as IB's servers do."""
+    return Refusal(201, f"Order rejected - reason:{reason}", reaches_book=True)
+
+
+def _invalid(cause: str) -> Refusal:
+    return Refusal(321, f"Error validating request.-'bS' : cause - {cause}")
+
+
+def resolve(universe: Universe, spec: Spec) -> Contract | Refusal:
+    """Find the one contract that is to be traded."""
+    if spec.sec_type == "BAG":
+        return rejected("Combinations are not simulated.")
+    found = universe.find(spec)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        text = f"The contract description specified for {spec.symbol} is ambiguous."
+        return Refusal(200, text)
+    return Refusal(200, "No security definition has been found for the request")
+
+
+def check(order: Order, contract: Contract, *, account: str) -> Refusal | None:
+    """Check what does not need the market: type, size, prices, time in force, account."""
+    return (
+        _check_shape(order, account)
+        or _check_size(order, contract)
+        or _check_prices(order, contract)
+        or _check_simulated(order)
+    )
+
+
+def _check_shape(order: Order, account: str) -> Refusal | None:
+    if order.text("action") not in {"BUY", "SELL", "SSHORT"}:
+        return _invalid(f"Invalid side {order.text('action')!r}")
+    if order.order_type not in _TYPES:
+        return Refusal(387, "Unsupported order type for this exchange and security type.")
+    if order.text("tif") not in _TIFS:
+        return rejected(f"The time in force {order.text('tif')} is not simulated.")
+    if order.text("tif") == "GTD" and not order.text("good_till_date"):
+        return _invalid("GTD orders need a good-till date")
+    if order.text("account") not in ("", account):
+        return Refusal(435, "You must specify an account.")
+    if order.integer("trigger_method") not in TRIGGER_METHODS:
+        return rejected(f"Trigger method {order.text('trigger_method')} is not simulated.")
+    return None
+
+
+def _check_size(order: Order, contract: Contract) -> Refusal | None:
+    quantity = order.quantity
+    if quantity == 0:
+        return Refusal(434, "The order size cannot be zero.")
+    if quantity < 0:
+        return _invalid("The order size cannot be negative")
+    if quantity != int(quantity):
+        text = "Fractional-sized order cannot be placed via API. Please use TWS to enter the order."
+        return Refusal(10243, text)
+    most = _MAX_SIZE[contract.sec_type]
+    if quantity > most:
+        return rejected(f"The size of the order exceeds the limit of {most:.0f}.")
+    return None
+
+
+def _check_prices(order: Order, contract: Contract) -> Refusal | None:
+    kind = order.order_type
+    limit, aux = order.number("lmt_price"), order.number("aux_price")
+    if kind in _LIMITED and not limit:
+        return rejected("Invalid price: a limit order needs a limit price.")
+    if kind in {"STP", "STP LMT"} and not aux:
+        return rejected("Invalid price: a stop order needs a stop price.")
+    if kind.startswith("TRAIL") and not aux and not order.number("trailing_percent"):
+        return rejected("Invalid price: a trailing order needs an amount or a percentage.")
+    if kind == "TRAIL LIMIT" and limit is None and order.number("lmt_price_offset") is None:
+        return rejected("Invalid price: a trailing limit order needs a limit price or an offset.")
+    prices = [limit if kind in _LIMITED else None, aux, order.number("trail_stop_price")]
+    if any(price is not None and not on_grid(price, contract) for price in prices):
+        text = "The price does not conform to the minimum price variation for this contract."
+        return Refusal(110, text)
+    return None
+
+
+def _check_simulated(order: Order) -> Refusal | None:
+    if order.conditions:
+        return rejected("Conditions are not simulated.")
+    for name, what in _NOT_SIMULATED.items():
+        if order.text(name) not in ("", "0", "0.0", "None"):
+            return rejected(f"Not simulated: {what}.")
+    return None
+
+
+def on_grid(price: float, contract: Contract) -> bool:
+    """Whether a price is a multiple of the contract's price increment."""
+    tick = contract.min_tick
+    if contract.is_option and price >= 3:
+        tick = 0.05
+    return abs(price / tick - round(price / tick)) < 1e-6
+
+
+def check_market(order: Order, bid: float, ask: float) -> Refusal | None:
+    """Refuse a limit that is far on the other side of the market."""
+    limit = order.number("lmt_price")
+    if order.order_type != "LMT" or limit is None:
+        return None
+    too_high = order.is_buy and ask > 0 and limit > ask * (1 + _THROUGH_MARKET)
+    too_low = not order.is_buy and bid > 0 and limit < bid * (1 - _THROUGH_MARKET)
+    if too_high or too_low:
+        return rejected(
+            "We are unable to accept your order. Your limit price is too far outside of the market."
+        )
+    return None
+
+
+def check_change(old: Order, new: Order, *, same_contract: bool) -> Refusal | None:
+    """Refuse a modification that makes another order of it."""
+    if not same_contract or old.text("action") != new.text("action"):
+        return Refusal(105, "Order being modified does not match original order.")
+    if old.order_type != new.order_type:
+        return Refusal(329, "Order modify failed. Cannot change to the new order type.")
+    return None

@@ -1,0 +1,113 @@
+"""Quotes, trailing stops and triggers: pure functions of a ticket and what the market shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ibcore.sim.board import Board
+from ibcore.sim.contracts import Contract
+from ibcore.sim.tickets import Ticket
+
+# 0: IB's default (last for stocks, bid/ask for options), 2: last, 4: bid/ask, 7: last or bid/ask,
+# 8: midpoint. The double ones (1, 3) are not simulated.
+TRIGGER_METHODS: Final = frozenset({0, 2, 4, 7, 8})
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a board shows at one moment; -1 where there is no price."""
+
+    bid: float
+    bid_size: float
+    ask: float
+    ask_size: float
+    last: float
+
+    @property
+    def mid(self) -> float:
+        """The middle, or the one price there is, or 0."""
+        if self.bid > 0 and self.ask > 0:
+            return (self.bid + self.ask) / 2
+        return max(self.last, self.bid, self.ask, 0.0)
+
+
+def quote_of(board: Board) -> Quote:
+    """Read a board."""
+    values = board.values
+    bid, bid_size, ask, ask_size, last = (
+        float(values.get(tick, missing))
+        for tick, missing in ((1, -1.0), (0, 0.0), (2, -1.0), (3, 0.0), (4, -1.0))
+    )
+    return Quote(bid, bid_size, ask, ask_size, last)
+
+
+def reference(ticket: Ticket, quote: Quote) -> float:
+    """Return the price that a stop watches; below 0 where there is none."""
+    method = ticket.order.integer("trigger_method")
+    if method == 0:
+        method = 4 if ticket.contract.is_option else 2
+    # A buy waits for the market to rise to it: the price that it could be sold at says so.
+    quoted = quote.bid if ticket.order.is_buy else quote.ask
+    if method == 7:
+        return _later(ticket, quoted, quote.last)
+    return {2: quote.last, 4: quoted, 8: quote.mid}[method]
+
+
+def _later(ticket: Ticket, first: float, second: float) -> float:
+    known = [price for price in (first, second) if price > 0]
+    if not known:
+        return -1.0
+    return max(known) if ticket.order.is_buy else min(known)
+
+
+def trail(ticket: Ticket, quote: Quote) -> None:
+    """Move a trailing stop with the market, never back; the limit keeps its distance."""
+    price = reference(ticket, quote)
+    if price <= 0 or not ticket.order.order_type.startswith("TRAIL"):
+        return
+    percent = ticket.order.number("trailing_percent")
+    amount = price * percent / 100 if percent else ticket.order.number("aux_price") or 0.0
+    better = min if ticket.order.is_buy else max
+    wanted = _on_grid(price + amount if ticket.order.is_buy else price - amount, ticket.contract)
+    ticket.stop = wanted if ticket.stop is None else better(ticket.stop, wanted)
+    if ticket.order.order_type == "TRAIL LIMIT":
+        ticket.limit = _on_grid(ticket.stop + _offset(ticket), ticket.contract)
+
+
+def _offset(ticket: Ticket) -> float:
+    """Return how far the limit stands from the stop: above it for a buy."""
+    order = ticket.order
+    offset = order.number("lmt_price_offset")
+    if offset is None:
+        stop = order.number("trail_stop_price")
+        limit = order.number("lmt_price") or 0.0
+        return limit - stop if stop is not None else 0.0
+    return offset if order.is_buy else -offset
+
+
+def _on_grid(price: float, contract: Contract) -> float:
+    return round(round(price / contract.min_tick) * contract.min_tick, 4)
+
+
+def triggers(ticket: Ticket, quote: Quote) -> bool:
+    """Whether the market has reached the stop."""
+    price = reference(ticket, quote)
+    if price <= 0 or ticket.stop is None:
+        return False
+    return price >= ticket.stop if ticket.order.is_buy else price <= ticket.stop
+
+
+def marketable(ticket: Ticket, quote: Quote) -> tuple[float, float]:
+    """Return the price and displayed size that the ticket could trade at; size 0: none."""
+    price, size = (
+        (quote.ask, quote.ask_size) if ticket.order.is_buy else (quote.bid, quote.bid_size)
+    )
+    limit = ticket.limit
+    if price <= 0 or size <= 0:
+        return 0.0, 0.0
+    if limit is not None:
+        beyond = price > limit + 1e-9 if ticket.order.is_buy else price < limit - 1e-9
+        if beyond:
+            return 0.0, 0.0
+    return price, size
