@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from ibcore.sim import details, hours, requests
 from ibcore.sim.config import Clock, SimConfig
+from ibcore.sim.farms import Farms
 from ibcore.sim.orderanswers import ORDER_ANSWERS
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
@@ -22,6 +23,7 @@ class Context(Protocol):
     source: Source
     subscriptions: Subscriptions
     trading: Trading
+    farms: Farms
 
 
 def greet(context: Context, session: Session) -> None:
@@ -29,9 +31,7 @@ def greet(context: Context, session: Session) -> None:
     session.send_message("managed_accounts", accounts=context.config.account)
     order_id = context.trading.book.ids.next(session.client_id)
     session.send_message("next_valid_id", order_id=order_id)
-    session.error(-1, 2104, "Market data farm connection is OK:usfarm")
-    session.error(-1, 2106, "HMDS data farm connection is OK:ushmds")
-    session.error(-1, 2158, "Sec-def data farm connection is OK:secdefil")
+    context.farms.greet(session)
 
 
 def _market_data(context: Context, session: Session, request: requests.MarketData) -> None:

@@ -173,6 +173,11 @@ class Book:
 
     # -- fills -------------------------------------------------------------------------------
 
+    def force(self, ticket: Ticket, quantity: float) -> None:
+        """Fill an order at its limit, or at the middle where it has none, whatever the market."""
+        price = self._marks.price(ticket.contract) if ticket.limit is None else ticket.limit
+        self._fill(ticket, min(quantity, ticket.remaining), price)
+
     def _fill(self, ticket: Ticket, quantity: float, price: float) -> None:
         before = ticket.remaining
         fill = self._execute(ticket, quantity, price)

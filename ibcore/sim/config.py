@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ibcore import clock as wall
+from ibcore.sim import farms, limits, schedule, wire
 from ibcore.sim.catalogue import CATALOGUE, DEFAULT_SYMBOLS
 
 
@@ -48,6 +49,10 @@ class SimConfig:
     tape_loop: bool = False  # False: hold the last values
     rate: float | None = None  # messages a second in all, every one a change; for benches
     ledger_limit: int | None = None  # ticks and requests kept; None: all
+    messages_per_second: float | None = limits.MESSAGES_A_SECOND  # a connection's; None: no limit
+    server_version: int = wire.SERVER_VERSION  # claimed at most; an old one is refused by clients
+    farm_wake_s: float = farms.WAKE_S  # how long a market-data farm takes to wake; 0: never sleeps
+    nightly: str | None = None  # New York time of a nightly reset, every day
     trading_hours: bool = False  # True: orders wait for 09:30 in New York (399)
     tif_preset: bool = True  # an order without time in force is told that it is for the day (10349)
     write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
@@ -65,6 +70,13 @@ class SimConfig:
         for name in ("speed", "cadence_scale", "snapshot_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
+        if self.nightly is not None:
+            schedule.parse(self.nightly)
+        if not wire.OLDEST_VERSION <= self.server_version <= wire.SERVER_VERSION:
+            raise ValueError(
+                f"server_version must be {wire.OLDEST_VERSION} to {wire.SERVER_VERSION},"
+                f" not {self.server_version}."
+            )
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate must be above 0, not {self.rate}.")
         if self.rate is not None and self.tape is not None:

@@ -5,7 +5,9 @@
     {"do": "requests"} / {"do": "sessions"}          -> the same
     {"do": "orders"}                                 -> the same: steps and fills, by time
     {"do": "universe"}                               -> symbols, and contracts worth watching
-    {"do": "fault", "name": "drop", "for": 20}       -> one line
+    {"do": "entries", "kinds": [...], "session": 1, "line": 7, "order": 3} -> the same, by time
+    {"do": "fault", "name": "drop", "for": 20, "client": 1, "values": {...}} -> one line
+    {"do": "faults"}                                 -> the catalogue, one line a fault
     {"do": "stop"}                                   -> one line; the process then ends
 
 An error is {"ok": false, "error": "..."}; the connection stays open.
@@ -15,12 +17,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from ibcore.sim import suggestions
+from ibcore.sim import entries, faults, plans, suggestions
 from ibcore.sim.config import SimConfig
+from ibcore.sim.faultengine import Done
 from ibcore.sim.ledger import Ledger
 from ibcore.sim.listener import Listener
 from ibcore.sim.source import Source
@@ -40,8 +44,8 @@ class Controlled(Protocol):
     def describe(self) -> dict[str, object]:
         """Return the address, the seed and the state."""
 
-    async def fault(self, name: str, for_s: float | None) -> str:
-        """Start or end a fault; return what was done."""
+    async def disturb(self, name: str, for_s: float | None, given: Mapping[str, Any]) -> Done:
+        """Start or end a fault; return what was done and how to repeat it."""
 
     def request_stop(self) -> None:
         """Ask whoever runs the gateway to stop it."""
@@ -102,8 +106,10 @@ class ControlPort:
             case "universe":
                 return iter([{"ok": True, **suggestions.universe(gateway.source)}])
             case "fault":
-                done = await gateway.fault(str(command["name"]), command.get("for"))
-                return iter([{"ok": True, "done": done}])
+                done = await gateway.disturb(*_fault(command))
+                return iter([{"ok": True, **asdict(done)}])
+            case "faults":
+                return _listed(faults.listed())
             case "stop":
                 gateway.request_stop()
                 return iter([{"ok": True}])
@@ -116,8 +122,25 @@ def _ticks(ledger: Ledger, command: Command) -> Iterable[object]:
     return (tick._asdict() for tick in islice(ledger.since(int(command.get("since", 0))), limit))
 
 
+def _fault(command: Command) -> tuple[str, float | None, dict[str, Any]]:
+    values = command.get("values", {})
+    if not isinstance(values, dict):
+        raise ValueError("values is an object of parameters")
+    options = {key: command[key] for key in plans.OPTIONS if command.get(key) is not None}
+    return str(command["name"]), command.get("for"), {**values, **options}
+
+
+def _entries(ledger: Ledger, command: Command) -> Iterable[object]:
+    numbers = {name: command.get(name) for name in ("session", "line", "order")}
+    kinds = tuple(command.get("kinds") or entries.KINDS)
+    since = int(command.get("since", 0))
+    wanted = entries.Wanted(kinds, **numbers, since=since)
+    return entries.entries(ledger, wanted)
+
+
 _LISTS: Final[dict[str, Callable[[Ledger, Command], Iterable[object]]]] = {
     "ledger": _ticks,
+    "entries": _entries,
     "requests": lambda ledger, _command: (item._asdict() for item in ledger.requests),
     "orders": lambda ledger, _command: ledger.orders.lines(),
     "sessions": lambda ledger, _command: (item._asdict() for item in ledger.sessions),

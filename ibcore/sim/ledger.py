@@ -1,9 +1,11 @@
 """The ledger: what was sent and what was asked, in order, with wall-clock times.
 
 Append-only and independent of what clients believe: the oracle of every no-loss and
-no-duplicate test. A tick is kept as the very bytes that went into the socket buffer, with the
-time of that write; `sent_ticks` decodes them. Both lists are rings when limits are set, and
-then `forgotten` counts what fell out.
+no-duplicate test. A frame is kept as the very bytes that went into the socket buffer, with the
+time of that write; `sent_ticks` and `sent_messages` decode them. What a fault swallowed was not
+sent and is not here; the fault is, in `faults`. The lists are rings when limits are set, and
+then `forgotten` counts the ticks that fell out. `entries` tells all of it by session, line and
+order.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from ibcore.sim import wire
+from ibcore.sim import places, wire
 from ibcore.sim.orderledger import OrderLedger
 
 
@@ -52,6 +54,27 @@ class SessionRecord(NamedTuple):
     detail: str
 
 
+class SentMessage(NamedTuple):
+    """One other frame as it went out; `msg_id` is -1 where a fault spoiled even that."""
+
+    at_ns: int
+    session_no: int
+    client_id: int
+    msg_id: int
+    fields: tuple[str, ...]
+
+
+class FaultRecord(NamedTuple):
+    """One step in the life of a fault: planned, started, ended; `plan` is how to repeat it."""
+
+    at_ns: int
+    number: int
+    name: str
+    event: str
+    plan: str
+    detail: str
+
+
 # Which subscription a tick was sent for: session number, client id, request id, contract id.
 # A plain tuple of ints, so that entries drop out of the garbage collector's sight: a million
 # tracked ones make it stop the loop for a tenth of a second.
@@ -69,6 +92,8 @@ class Ledger:
         self._ticks: deque[Entry] = deque(maxlen=limit)
         self.requests: deque[Received] = deque(maxlen=limit)
         self.sessions: deque[SessionRecord] = deque(maxlen=limit)
+        self.faults: deque[FaultRecord] = deque(maxlen=limit)
+        self._messages: deque[tuple[int, int, int, bytes]] = deque(maxlen=limit)
         self.counts: Counter[str] = Counter()
         self.orders = OrderLedger()
         self.tick_count = 0
@@ -77,6 +102,17 @@ class Ledger:
         """Note the ticks of one socket write."""
         self.tick_count += len(sent)
         self._ticks.extend((at_ns, key, data) for key, data in sent)
+
+    def messages(self, at_ns: int, session_no: int, client_id: int, sent: list[bytes]) -> None:
+        """Note the other frames of one socket write."""
+        self.counts["messages"] += len(sent)
+        self._messages.extend((at_ns, session_no, client_id, data) for data in sent)
+
+    def fault(self, record: FaultRecord) -> None:
+        """Note a step in the life of a fault."""
+        self.faults.append(record)
+        if record.event == "started":
+            self.counts[f"fault_{record.name}"] += 1
 
     def request(self, received: Received) -> None:
         """Note one request."""
@@ -97,6 +133,11 @@ class Ledger:
     def sent_ticks(self) -> list[SentTick]:
         """Decode every tick that is still held; build it once, not in a loop."""
         return list(self.since(0))
+
+    @property
+    def sent_messages(self) -> list[SentMessage]:
+        """Decode every other frame that is still held."""
+        return [_decode_message(*entry) for entry in list(self._messages)]
 
     def since(self, number: int) -> Iterator[SentTick]:
         """Decode the ticks from the `number`th ever sent on."""
@@ -122,3 +163,8 @@ def _decode(entry: Entry) -> SentTick:
     msg_id = int(fields[0])
     place = _TICK_TYPE_AT[msg_id]
     return SentTick(at_ns, *key, msg_id, int(fields[place]), fields[place + 1 :])
+
+
+def _decode_message(at_ns: int, session_no: int, client_id: int, data: bytes) -> SentMessage:
+    fields = places.split(data)
+    return SentMessage(at_ns, session_no, client_id, places.message_id(fields), tuple(fields[1:]))

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class Line:
     """One subscription of one session. `ends_at` is set for snapshots (monotonic seconds)."""
 
-    __slots__ = ("behind", "contract", "ends_at", "key", "req_id", "sent", "session", "wants")
+    __slots__ = (
+        *("behind", "contract", "dead", "ends_at", "key", "req_id", "sent", "session", "wants"),
+    )
 
     def __init__(
         self, session: Session, req_id: int, contract: Contract, *, generic: tuple[int, ...]
@@ -39,6 +41,7 @@ class Line:
         self.wants = wanted_ticks(contract, generic)
         self.sent: dict[int, float | str] = {}
         self.behind = False
+        self.dead = False  # the client believes in it, and nothing will ever come
         self.ends_at: float | None = None
 
     def catch_up(self, board: Board) -> None:

@@ -1,26 +1,40 @@
-"""A listening socket that can be closed and opened again: how a gateway really refuses."""
+"""A listening socket that can be closed and opened again: how a gateway really refuses.
+
+Two sockets share one address: the first only listens, the second is a duplicate that accepts.
+Without the second the kernel still completes connections and nobody takes them: a deaf gateway.
+Without both, connections are refused.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import structlog
 
 from ibcore.errors import PortTaken
 
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
 Accept: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+
+_BACKLOG: Final = 100
 
 
 class Listener:
-    """One address; `close` and `open` again keep the port."""
+    """One address; `close` or `deafen` and then `open` again keep the port."""
 
     def __init__(self, host: str, port: int, accept: Accept) -> None:
         self._host = host
         self.port = port  # of the socket, once it is open
         self._accept = accept
+        self._bound: socket.socket | None = None
         self._server: asyncio.Server | None = None
-        self._reopening: asyncio.TimerHandle | None = None
         self._opener: asyncio.Task[None] | None = None
+        self.refusals = 0  # faults that want nobody let in
+        self.deafnesses = 0  # faults that want nobody accepted
 
     @property
     def is_open(self) -> bool:
@@ -28,39 +42,60 @@ class Listener:
         return self._server is not None
 
     async def open(self) -> None:
-        """Listen, or say whose fault it is that we cannot."""
+        """Listen and accept, or say whose fault it is that we cannot."""
         if self._server is not None:
             return
         try:
-            self._server = await asyncio.start_server(self._accept, self._host, self.port)
+            if self._bound is None:
+                self._bound = self._bind()
+            self._server = await asyncio.start_server(self._accept, sock=self._bound.dup())
         except OSError as error:
             raise PortTaken(
                 f"The simulated gateway cannot listen on {self._host}:{self.port}"
                 f" ({error.strerror}).",
                 remedy="Nothing was started. Choose another port, or stop what holds this one.",
             ) from None
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.port = int(self._bound.getsockname()[1])
 
-    def close(self) -> None:
-        """Stop listening; connections that are open live on."""
-        if self._reopening is not None:
-            self._reopening.cancel()
-            self._reopening = None
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        return socket.create_server((self._host, self.port), family=family, backlog=_BACKLOG)
+
+    def deafen(self) -> None:
+        """Accept nobody, while the kernel goes on completing connections."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
-    def refuse_for(self, seconds: float) -> None:
-        """Refuse connections for a while."""
-        self.close()
-        self._reopening = asyncio.get_running_loop().call_later(seconds, self._reopen)
+    def close(self) -> None:
+        """Stop listening; connections that are open live on."""
+        self.deafen()
+        if self._bound is not None:
+            self._bound.close()
+            self._bound = None
 
-    def _reopen(self) -> None:
-        self._reopening = None
-        self._opener = asyncio.create_task(self.open(), name="sim-reopen")
+    def settle(self) -> None:
+        """Close, deafen or open, whatever the faults want after one came or went."""
+        if self.refusals:
+            self.close()
+        elif self.deafnesses:
+            self._bound = self._bound or self._bind()
+            self.deafen()
+        else:
+            self._opener = asyncio.create_task(self._try_to_open(), name="sim-reopen")
 
-    async def stop(self) -> None:
-        """Close, and wait for an opening that is under way."""
+    async def settled(self) -> None:
+        """Wait for an opening that is under way."""
         if self._opener is not None:
             await asyncio.gather(self._opener, return_exceptions=True)
+
+    async def _try_to_open(self) -> None:
+        try:
+            await self.open()
+        except PortTaken as error:
+            log.warning("sim_cannot_reopen", error=str(error))
+
+    async def stop(self) -> None:
+        """Close for good."""
+        await self.settled()
         self.close()

@@ -30,3 +30,7 @@ class OrderIds:
     def forget(self) -> None:
         """Start every client's ids again, as a gateway does whose ids were reset."""
         self._next.clear()
+
+    def roll_back(self, count: int) -> None:
+        """Give the last ids again, as a gateway may after a restart (Lean.Brokerages.IB#242)."""
+        self._next = {client: max(1, order_id - count) for client, order_id in self._next.items()}

@@ -146,12 +146,14 @@ class RateDriver:
         due = int(self._owed)
         self._owed -= due
         for _ in range(due):
-            self._one(unix_ns)
+            self._one(unix_ns, subscriptions)
 
-    def _one(self, unix_ns: int) -> None:
+    def _one(self, unix_ns: int, subscriptions: Subscriptions) -> None:
         walk = self._walks[self._next % len(self._walks)]
         self._next += 1
         session = walk.line.session
+        if subscriptions.quiet(walk.line):
+            return
         if session.congested:
             session.conflated += 1
             self._ledger.counts["conflated"] += 1

@@ -11,19 +11,26 @@ Everything runs on one event loop. Tasks: one accept server, one task a session,
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from ibcore.errors import PortTaken
-from ibcore.sim import answers, requests, tape
-from ibcore.sim.config import SimConfig
+from ibcore.sim import answers, requests, schedule, tape
+from ibcore.sim.clocks import SkewedClock
+from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.control import ControlPort
+from ibcore.sim.farms import Farms
+from ibcore.sim.faultengine import Done, FaultEngine
 from ibcore.sim.ledger import Ledger
 from ibcore.sim.listener import Listener
 from ibcore.sim.market import Market
+from ibcore.sim.pace import Pace
 from ibcore.sim.rate import RateDriver
 from ibcore.sim.replay import DayReplay, RecordedReplay
 from ibcore.sim.session import Session
@@ -36,7 +43,6 @@ log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 __all__ = ["Gateway", "SimConfig"]
 
 _PUMP_S: Final = 0.005
-_REFUSE_S: Final = 20.0
 _STEPS_PER_TURN: Final = 50  # then other tasks have their turn
 
 
@@ -58,19 +64,32 @@ class Gateway:
     """One simulated gateway on one port."""
 
     def __init__(self, config: SimConfig | None = None) -> None:
-        self.config = config or SimConfig()
-        self.clock = self.config.clock
+        given = config or SimConfig()
+        self.wall = given.clock
+        self.skewed = SkewedClock(given.clock)
+        self.clock: Clock = self.skewed
+        self.config = replace(given, clock=self.clock)
         self.ledger = Ledger(limit=self.config.ledger_limit)
         self.source: Source = open_source(self.config)
         self._rate = _rate_driver(self.config, self.source, self.ledger)
-        self.subscriptions = Subscriptions(self.source, self.ledger, limit=self.config.lines)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
+        self.farms = Farms(self.sessions.values, wake_s=self.config.farm_wake_s)
+        self.subscriptions = Subscriptions(
+            self.source, self.ledger, limit=self.config.lines, farms=self.farms
+        )
         self.trading = Trading(self.config, self.source, self.sessions, ledger=self.ledger.orders)
         self.stopping = asyncio.Event()
         self.control_port: int | None = None
         self._connections: dict[asyncio.Task[None], Session] = {}
         self._opened = 0
-        self._listener = Listener(self.config.host, self.config.port, self._accept)
+        self.listener = Listener(self.config.host, self.config.port, self._accept)
+        self.faults = FaultEngine(self)
+        self.speeds: list[float] = []  # faults that let the market run faster
+        self.standstills = 0  # faults that let everything stand still
+        self._pace = Pace()
+        self._nightly = (
+            schedule.Nightly(given.nightly, self.clock.utcnow()) if given.nightly else None
+        )
         self._control: ControlPort | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -88,25 +107,25 @@ class Gateway:
 
     async def start(self) -> None:
         """Bind the ports and start the pump."""
-        await self._listener.open()
+        await self.listener.open()
         if self.config.control_port is not None:
             self._control = ControlPort(self, self.config.control_port)
             try:
                 self.control_port = await self._control.start()
             except PortTaken:
-                self._listener.close()
+                self.listener.close()
                 raise
         self._pump = asyncio.create_task(self._run_pump(), name="sim-pump")
 
     @property
     def port(self) -> int:
         """Return the API port that is bound."""
-        return self._listener.port
+        return self.listener.port
 
     @property
     def listening(self) -> bool:
         """Whether connections are accepted."""
-        return self._listener.is_open
+        return self.listener.is_open
 
     async def stop(self) -> None:
         """Cut every session and release the ports; safe to call twice."""
@@ -114,7 +133,8 @@ class Gateway:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
             self._pump = None
-        await self._listener.stop()
+        self.faults.clear()
+        await self.listener.stop()
         self.drop_all()
         if self._connections:
             await asyncio.wait(list(self._connections))
@@ -134,24 +154,27 @@ class Gateway:
             "tape": str(self.config.tape) if self.config.tape else None,
             "sessions": sorted(self.sessions),
             "lines": self.subscriptions.count,
+            "faults": self.faults.active,
         }
 
-    async def fault(self, name: str, for_s: float | None) -> str:
-        """Start or end a fault; return what was done."""
-        self.ledger.counts[f"fault_{name}"] += 1
-        match name:
-            case "drop":
-                return f"{self.drop_all()} connections cut"
-            case "refuse":
-                seconds = for_s or _REFUSE_S
-                self._listener.refuse_for(seconds)
-                return f"{self.drop_all()} connections cut, none accepted for {seconds:g} s"
-            case "accept":
-                self._listener.close()
-                await self._listener.open()
-                return "connections are accepted"
-            case _:
-                raise ValueError(f"no fault is named {name!r}; there are drop, refuse, accept")
+    async def fault(self, name: str, for_s: float | None = None, /, **given: Any) -> str:
+        """Start or end a fault; return what was done. `given`: targets, seed and parameters."""
+        return (await self.disturb(name, for_s, given)).done
+
+    async def disturb(self, name: str, for_s: float | None, given: Mapping[str, Any]) -> Done:
+        """Start or end a fault; return also how to repeat it."""
+        done = self.faults.order(name, for_s, given)
+        await self.listener.settled()
+        return done
+
+    @property
+    def connections(self) -> list[Session]:
+        """Every connection, started or not, in the order in which they came."""
+        return list(self._connections.values())
+
+    def stalled_s(self) -> float:
+        """How long the gateway has ever stood still, as far as it knows now."""
+        return self._pace.stalled_s(self.clock.monotonic())
 
     def request_stop(self) -> None:
         """Ask whoever runs the gateway to stop it."""
@@ -167,11 +190,11 @@ class Gateway:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._opened += 1
-        limit = self.config.write_limit
-        session = Session(self._opened, (reader, writer), self, write_limit=limit)
+        session = Session(self._opened, (reader, writer), self)
         task = asyncio.create_task(self._serve(session), name=f"sim-session-{session.number}")
         self._connections[task] = session
         task.add_done_callback(self._connections.pop)
+        self.faults.admit(session)
 
     async def _serve(self, session: Session) -> None:
         why = "failed"
@@ -195,6 +218,7 @@ class Gateway:
         session.started = True
         self.sessions[client_id] = session
         answers.greet(self, session)
+        self.faults.admit(session)
         return True
 
     def answer(self, session: Session, request: requests.Request) -> None:
@@ -214,10 +238,20 @@ class Gateway:
             self._turn(self.clock.monotonic())
 
     def _turn(self, now: float) -> None:
+        passed = self._pace.turn(now)
+        self.faults.turn(now)
+        if self._nightly is not None and self._nightly.due(self.clock.utcnow()):
+            self.faults.order("nightly", None, {})
+        if self.standstills:
+            return
+        self.farms.turn(now)
+        market_now = self._pace.market(passed, math.prod(self.speeds))
+        self.subscriptions.ahead_s = market_now - now
         if self._rate is not None:
-            self._rate.turn(self.subscriptions, now, clock=self.clock)
+            self._rate.turn(self.subscriptions, market_now, clock=self.clock)
         else:
-            self._move(now)
+            self._move(market_now)
+        self.subscriptions.catch_up()
         self.subscriptions.end_snapshots(now)
         self.trading.turn()
         for session in self.sessions.values():
@@ -229,4 +263,3 @@ class Gateway:
             if not changes:
                 break
             self.subscriptions.apply(changes)
-        self.subscriptions.catch_up()

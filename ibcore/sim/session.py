@@ -3,36 +3,43 @@
     accepted -> negotiated -> started -> closed
 
 A request that cannot be read is answered 320 (or 321 where the values are wrong), noted in the
-ledger, and the connection lives on; bytes that are not frames end it. Output is joined and
-written once per turn of the gateway's pump, and a client that does not read is never buffered
-for without bound: `congested` stops the generation of its ticks.
+ledger, and the connection lives on; bytes that are not frames end it, and so do too many
+messages a second. Output goes through an outlet, once per turn of the gateway's pump, and a client
+that does not read is never buffered for without bound: `congested` stops the generation of its
+ticks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from typing import Final, Protocol
 
-import structlog
-
 from ibcore.sim import messages, requests, wire
-from ibcore.sim.config import Clock
+from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.ledger import Ledger, LineKey, Received, SessionRecord
+from ibcore.sim.limits import RATE_EXCEEDED, Pacing, Verdict
 from ibcore.sim.lines import Line
-
-log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+from ibcore.sim.outlet import Outlet
 
 _HANDSHAKE_S: Final = 10.0
-_HARD_LIMIT: Final = 64 << 20  # bytes; nobody who reads at all is ever this far behind
+_QUESTIONS: Final = frozenset({5, 7, 16, 99})  # open orders, executions, completed orders
+_LINGER: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 _VERSIONS: Final = re.compile(rb"v(\d{2,6})(?:\.\.(\d{2,6}))?(?: .*)?", re.DOTALL)
 
 
 class Host(Protocol):
     """What a session needs of its gateway."""
 
-    clock: Clock
+    config: SimConfig
+    clock: Clock  # what clients are told; a fault may skew it
+    wall: Clock  # what the ledger is written by
     ledger: Ledger
+
+    def stalled_s(self) -> float:
+        """Return how long the gateway has ever stood still."""
 
     def start_session(self, session: Session, client_id: int) -> bool:
         """Admit the client id, or say no."""
@@ -49,8 +56,6 @@ class Session:
         number: int,
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         host: Host,
-        *,
-        write_limit: int,
     ) -> None:
         self.number = number
         self.client_id = -1
@@ -59,12 +64,14 @@ class Session:
         self.lines: dict[int, Line] = {}
         self.market_data_kind = 1
         self.conflated = 0
+        self.answering = False  # what goes out now answers a question about orders
         self._reader, self._writer = streams
         self._host = host
-        self._write_limit = write_limit
-        self._out: list[bytes] = []
-        self._queued = 0  # bytes in _out
-        self._ticks: list[tuple[LineKey, bytes]] = []
+        self._write_limit = host.config.write_limit
+        self._pacing = Pacing(host.config.messages_per_second)
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self.out = Outlet(self, self._writer, ledger=host.ledger, wall=host.wall)
 
     # -- the way in ------------------------------------------------------------------------
 
@@ -72,9 +79,12 @@ class Session:
         """Serve the connection until it ends; return why it did."""
         self._note("opened", str(self._writer.get_extra_info("peername")))
         try:
+            await self._thawed.wait()
             await asyncio.wait_for(self._negotiate(), _HANDSHAKE_S)
             while True:
-                self._take(await wire.read_body(self._reader))
+                body = await wire.read_body(self._reader)
+                await self._thawed.wait()
+                self._take(body)
         except asyncio.IncompleteReadError:
             return "closed by the client"
         except (asyncio.TimeoutError, TimeoutError):
@@ -91,13 +101,15 @@ class Session:
         newest = int(match[2] or match[1])
         if newest < wire.MIN_CLIENT_VERSION:
             raise wire.WireError(f"the client speaks {newest}, too old")
-        self.version = min(wire.SERVER_VERSION, newest)
+        self.version = min(self._host.config.server_version, newest)
         at = self._host.clock.utcnow()
         self.send(wire.frame(self.version, f"{at:%Y%m%d %H:%M:%S} Greenwich Mean Time"))
         self.flush()
 
     def _take(self, body: bytes) -> None:
         raw = wire.split(body)
+        if not self._paced(raw):
+            return
         try:
             request = requests.parse(raw, self.version)
         except requests.Unsupported as unsupported:
@@ -112,13 +124,35 @@ class Session:
             self._dispatch(request)
         self.flush()
 
+    def _paced(self, raw: list[str]) -> bool:
+        """Whether the client may ask this now; who asks too much for long is cut off."""
+        verdict = self._pacing.spend(self._host.clock.monotonic(), self._host.stalled_s())
+        if verdict is Verdict.allowed:
+            return True
+        self._receive(raw, -1, verdict="too many messages a second")
+        self.error(-1, 100, RATE_EXCEEDED)
+        self.flush()
+        if verdict is Verdict.last:
+            raise ConnectionError("too many messages a second")
+        return False
+
     def _dispatch(self, request: requests.Request) -> None:
         if isinstance(request, requests.StartApi):
             self._start(request.client_id)
+        elif self.started and request.msg_id in _QUESTIONS:
+            self._answer_question(request)
         elif self.started:
             self._host.answer(self, request)
         else:
             self.error(request.req_id, 504, "Not connected")
+
+    def _answer_question(self, request: requests.Request) -> None:
+        """Answer apart from news: faults that hide news about orders do not touch answers."""
+        self.flush()
+        self.answering = True
+        self._host.answer(self, request)
+        self.flush()
+        self.answering = False
 
     def _start(self, client_id: int) -> None:
         if self.started:
@@ -137,21 +171,20 @@ class Session:
 
     def _receive(self, raw: list[str], req_id: int, *, verdict: str) -> None:
         msg_id = int(raw[0][:9]) if raw and raw[0].isdecimal() else -1
-        at_ns = self._host.clock.unix_ns()
+        at_ns = self._host.wall.unix_ns()
         self._host.ledger.request(
             Received(at_ns, self.number, self.client_id, msg_id, req_id, tuple(raw[1:]), verdict)
         )
 
     def _note(self, event: str, detail: str) -> None:
-        at_ns = self._host.clock.unix_ns()
+        at_ns = self._host.wall.unix_ns()
         self._host.ledger.session(SessionRecord(at_ns, self.number, self.client_id, event, detail))
 
     # -- the way out -----------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
         """Queue one frame for the next write."""
-        self._out.append(data)
-        self._queued += len(data)
+        self.out.send(data)
 
     def send_message(self, name: str, **values: object) -> None:
         """Queue one message of the table."""
@@ -159,8 +192,7 @@ class Session:
 
     def send_tick(self, key: LineKey, data: bytes) -> None:
         """Queue one market-data frame; the ledger hears of it when it is written."""
-        self.send(data)
-        self._ticks.append((key, data))
+        self.out.send_tick(key, data)
 
     def error(self, req_id: int, code: int, text: str) -> None:
         """Queue an error or notice."""
@@ -168,42 +200,61 @@ class Session:
         self.send_message("error", req_id=req_id, code=code, text=text)
 
     def flush(self) -> None:
-        """Write what is queued, and note its ticks with the time of the write."""
-        if not self._out:
-            return
-        data = b"".join(self._out)
-        self._out.clear()
-        self._queued = 0
-        transport = self._writer.transport
-        if transport.is_closing():
-            self._ticks.clear()
-            return
-        at_ns = self._host.clock.unix_ns()
-        transport.write(data)
-        if self._ticks:
-            self._host.ledger.ticks(at_ns, self._ticks)
-            self._ticks = []
-        if transport.get_write_buffer_size() > _HARD_LIMIT:
-            log.warning("sim_client_stopped_reading", session=self.number)
-            transport.abort()
+        """Write what is queued."""
+        self.out.flush()
 
     @property
     def buffered(self) -> int:
         """How many bytes wait for the client to read."""
-        return self._queued + self._writer.transport.get_write_buffer_size()
+        return self.out.buffered
 
     @property
     def congested(self) -> bool:
         """Whether the client is so far behind that its ticks are conflated."""
         return self.buffered > self._write_limit
 
+    def freeze(self) -> None:
+        """Read nothing and write nothing until `thaw`; the socket stays."""
+        self.out.holds += 1
+        self._thawed.clear()
+        self._read(False)
+
+    def thaw(self) -> None:
+        """Go on where `freeze` stopped, unless another one holds."""
+        self.out.holds -= 1
+        if not self.out.holds:
+            self._thawed.set()
+            self._read(True)
+
+    def _read(self, wanted: bool) -> None:
+        # What the stream reader holds already is read before this is asked again; beyond that the
+        # kernel's buffer fills, as it does for a process that was stopped.
+        transport = self._writer.transport
+        if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+            if wanted:
+                transport.resume_reading()
+            else:
+                transport.pause_reading()
+
     def abort(self) -> None:
         """Cut the connection without a goodbye."""
+        self._thawed.set()
         self._writer.transport.abort()
+
+    def reset(self) -> None:
+        """Cut the connection with a reset (RST) in place of an orderly end."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+        self.abort()
+
+    def hang_up(self) -> None:
+        """Close once what is written has gone out."""
+        self._writer.close()
 
     async def close(self, why: str) -> None:
         """Close the connection after what is queued has been handed over."""
-        self.flush()
+        await self.out.close()
         self._note("closed", why)
         self._writer.close()
         try:

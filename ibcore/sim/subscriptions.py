@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from ibcore.sim.board import LEGAL
 from ibcore.sim.contracts import Contract
+from ibcore.sim.farms import Farms
 from ibcore.sim.ledger import Ledger
 from ibcore.sim.lines import Line
 from ibcore.sim.requests import MarketData
@@ -22,13 +24,17 @@ _LEGAL_HINT = "100(Option Volume),101(Option Open Interest),106(impvolat),233(RT
 class Subscriptions:
     """The lines of one gateway."""
 
-    def __init__(self, source: Source, ledger: Ledger, *, limit: int | None) -> None:
+    def __init__(self, source: Source, ledger: Ledger, *, farms: Farms, limit: int | None) -> None:
         self._source = source
         self._ledger = ledger
         self._limit = limit
+        self._farms = farms
         self._by_con_id: dict[int, list[Line]] = {}
         self._snapshots: list[Line] = []
         self._behind: set[Line] = set()
+        # Why a line may not speak now.
+        self.silences: list[Callable[[Line], bool]] = [farms.silences]
+        self.ahead_s = 0.0  # how far the market's time is ahead, after it ran faster
         self.count = 0
         self.version = 0  # changes with the set of lines
 
@@ -45,9 +51,13 @@ class Subscriptions:
         self._by_con_id.setdefault(contract.con_id, []).append(line)
         self.count += 1
         self.version += 1
-        board = self._source.watch(contract, now)
+        board = self._source.watch(contract, now + self.ahead_s)
+        self._farms.use(contract, now)
         self._greet(session, line)
-        line.catch_up(board)
+        if self.quiet(line):
+            self._leave_behind(line)
+        else:
+            line.catch_up(board)
         if request.snapshot:
             line.ends_at = now + snapshot_s
             self._snapshots.append(line)
@@ -130,10 +140,28 @@ class Subscriptions:
             for line in self._by_con_id.get(change.con_id, ()):
                 self._apply(line, change)
 
-    def _apply(self, line: Line, change: Change) -> None:
-        if line.session.congested:
-            line.behind = True
+    def quiet(self, line: Line) -> bool:
+        """Whether a farm, the link or a fault keeps this line silent."""
+        return line.dead or any(silence(line) for silence in self.silences)
+
+    def kill(self, lines: Iterable[Line]) -> int:
+        """Let lines go silent for good while their clients believe in them."""
+        dead = [line for line in lines if not line.dead]
+        for line in dead:
+            line.dead = True
+            self._behind.discard(line)
+        return len(dead)
+
+    def _leave_behind(self, line: Line) -> None:
+        line.behind = True
+        if not line.dead:
             self._behind.add(line)
+
+    def _apply(self, line: Line, change: Change) -> None:
+        if self.quiet(line):
+            self._leave_behind(line)
+        elif line.session.congested:
+            self._leave_behind(line)
             line.session.conflated += 1
             self._ledger.counts["conflated"] += 1
         elif change.ticks and not line.behind:
@@ -143,8 +171,9 @@ class Subscriptions:
             line.catch_up(self._source.board(line.contract))
 
     def catch_up(self) -> None:
-        """Bring the lines of clients that read again to the present; the past is conflated."""
-        for line in [line for line in self._behind if not line.session.congested]:
+        """Bring the lines that may speak again to the present; the past is conflated."""
+        able = [line for line in self._behind if not line.session.congested]
+        for line in sorted(filterfalse(self.quiet, able), key=lambda line: line.key):
             self._behind.discard(line)
             line.catch_up(self._source.board(line.contract))
 

@@ -14,6 +14,7 @@ from typing import Final
 MAX_FRAME: Final = 65_536  # bytes; the largest real request (a conditional order) is below 4 KiB
 SERVER_VERSION: Final = 178  # the last one before 201's binary message ids that clients agree on
 MIN_CLIENT_VERSION: Final = 157
+OLDEST_VERSION: Final = 100  # that can be claimed: the first with this framing
 UNSET_DOUBLE: Final = "1.7976931348623157E308"
 UNSET_INT: Final = "2147483647"
 

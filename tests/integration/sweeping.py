@@ -24,7 +24,8 @@ class SilentSubscriptions(Subscriptions):
     """Accepts lines on some contracts and never says a word about them."""
 
     def __init__(self, gateway: Gateway, silent: Silent) -> None:
-        super().__init__(gateway.source, gateway.ledger, limit=gateway.config.lines)
+        limit, farms = gateway.config.lines, gateway.farms
+        super().__init__(gateway.source, gateway.ledger, farms=farms, limit=limit)
         self._silent = silent
         self._silenced: set[int] = set()
 

@@ -11,6 +11,7 @@ import pytest
 from ibcore.sim import answers, details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import stock
+from ibcore.sim.farms import WAKE_S, Farms
 from ibcore.sim.orderids import OrderIds
 
 WIRE = Path(os.environ.get("IBKEEPER_TEST_WIRE", Path(__file__).parents[3] / "shared" / "wire"))
@@ -76,6 +77,8 @@ def test_the_order_of_the_opening_is_as_recorded() -> None:
         class trading:  # noqa: N801
             class book:  # noqa: N801
                 ids = OrderIds(seed=7)
+
+        farms = Farms(list, wake_s=WAKE_S)
 
     answers.greet(Context, Listener())  # type: ignore[arg-type]
     assert said == theirs[1:]

@@ -154,7 +154,7 @@ async def test_nothing_is_sent_after_a_cancel(simulator: Gateway) -> None:
 
 async def test_the_line_allowance_holds_over_all_sessions() -> None:
     async with (
-        Gateway(SimConfig(lines=2)) as gateway,
+        Gateway(SimConfig(lines=2, farm_wake_s=0)) as gateway,
         raw_client(gateway, 1) as one,
         raw_client(gateway, 2) as two,
     ):

@@ -188,7 +188,7 @@ def test_what_is_no_tape_is_refused(tmp_path: Path) -> None:
 
 async def test_rate_mode_keeps_its_pace_and_never_repeats_a_value() -> None:
     hand = HandClock()
-    config = SimConfig(rate=5_000.0, clock=hand)
+    config = SimConfig(rate=5_000.0, clock=hand, messages_per_second=None)
     async with Gateway(config) as gateway, raw_client(gateway) as client:
         universe = gateway.source.universe
         contracts = [*universe.stocks.values(), *universe.options("SPY")[60:100]]
