@@ -46,10 +46,13 @@ class Desk:
         known = self._book.find(session.client_id, request.req_id)
         if known is not None and not known.done and not request.order.flag("what_if"):
             self._change(session, known, request.order, contract=contract)
-        elif request.req_id < self._book.ids.next(session.client_id):
-            self._refuse(session, request.req_id, _spent(known))
         else:
-            self._enter(session, request, contract)
+            next_id = self._book.ids.next(session.client_id)
+            refusal = orderrules.check_id(request.req_id, next_id, known)
+            if refusal is not None:
+                self._refuse(session, request.req_id, refusal)
+            else:
+                self._enter(session, request, contract)
 
     def _enter(self, session: Session, request: PlaceOrder, contract: Contract) -> None:
         order = request.order
@@ -289,10 +292,3 @@ class Desk:
                 ticket.cancelling = True
             else:
                 self._book.cancel(ticket)
-
-
-def _spent(known: Ticket | None) -> Refusal:
-    """Say why an order id cannot be used again."""
-    if known is not None and known.status == "Filled":
-        return Refusal(104, "Cannot modify a filled order.")
-    return Refusal(103, "Duplicate order ID.")

@@ -11,12 +11,15 @@ from typing import Final
 
 from ibcore.sim.contracts import Contract, Spec, Universe
 from ibcore.sim.orders import Order
+from ibcore.sim.tickets import Ticket
 from ibcore.sim.triggers import TRIGGER_METHODS
 
 _TYPES: Final = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 _TIFS: Final = frozenset({"", "DAY", "GTC", "IOC", "FOK", "GTD"})
 _LIMITED: Final = frozenset({"LMT", "STP LMT"})
 _MAX_SIZE: Final = {"STK": 1_000_000.0, "OPT": 10_000.0}
+_MAX_ORDER_ID: Final = 2_000_000_000
+_MAX_PRICE: Final = 1_000_000.0
 _THROUGH_MARKET: Final = 0.5  # how far a limit may be on the far side of the market
 # What would change the result and is not simulated: better refused than ignored.
 _NOT_SIMULATED: Final = {
@@ -57,6 +60,17 @@ def resolve(universe: Universe, spec: Spec) -> Contract | Refusal:
         text = f"The contract description specified for {spec.symbol} is ambiguous."
         return Refusal(200, text)
     return Refusal(200, "No security definition has been found for the request")
+
+
+def check_id(order_id: int, next_id: int, known: Ticket | None) -> Refusal | None:
+    """Refuse an order id that was used, or that is below one that was used."""
+    if order_id > _MAX_ORDER_ID:
+        return _invalid("Invalid order id")
+    if order_id >= next_id:
+        return None
+    if known is not None and known.status == "Filled":
+        return Refusal(104, "Cannot modify a filled order.")
+    return Refusal(103, "Duplicate order ID.")
 
 
 def check(order: Order, contract: Contract, *, account: str) -> Refusal | None:
@@ -112,6 +126,10 @@ def _check_prices(order: Order, contract: Contract) -> Refusal | None:
     if kind == "TRAIL LIMIT" and limit is None and order.number("lmt_price_offset") is None:
         return rejected("Invalid price: a trailing limit order needs a limit price or an offset.")
     prices = [limit if kind in _LIMITED else None, aux, order.number("trail_stop_price")]
+    if any(price is not None and not 0 <= price <= _MAX_PRICE for price in prices):
+        return rejected("Invalid price.")
+    if not 0 <= (order.number("trailing_percent") or 0.0) < 100:
+        return rejected("Invalid price: a trailing percentage is below 100.")
     if any(price is not None and not on_grid(price, contract) for price in prices):
         text = "The price does not conform to the minimum price variation for this contract."
         return Refusal(110, text)

@@ -1,0 +1,376 @@
+"""The book against a quote that is set by hand: what trades, what waits, what it leaves behind."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ibcore.sim.board import Board
+from ibcore.sim.catalogue import CATALOGUE
+from ibcore.sim.config import SimConfig
+from ibcore.sim.contracts import Contract, Spec, Universe, option, stock
+from ibcore.sim.orderledger import OrderLedger
+from ibcore.sim.orderrequests import PlaceOrder
+from ibcore.sim.orders import Order
+from ibcore.sim.positions import START_CASH, Portfolio
+from ibcore.sim.tickets import Ticket
+from ibcore.sim.trading import Trading
+
+AAPL = stock(CATALOGUE["AAPL"])
+CALL = option(CATALOGUE["AAPL"], date(2027, 1, 15), 230.0, right="C")
+
+
+class Hand:
+    """A market and a clock that move by hand."""
+
+    def __init__(self) -> None:
+        self.universe = Universe([AAPL, CALL])
+        self.boards = {AAPL.con_id: Board(), CALL.con_id: Board()}
+        self.at = datetime(2026, 11, 23, 15, 0, tzinfo=timezone.utc)
+        self.held = 0
+        self.quote(200.0, 300.0, 200.1, 500.0, last=200.05)
+        self.boards[CALL.con_id].quote(5.0, 20.0, 5.1, 30.0)
+
+    def quote(self, *numbers: float, last: float) -> None:
+        self.boards[AAPL.con_id].quote(*numbers)
+        self.boards[AAPL.con_id].values[4] = last
+
+    def watch(self, contract: Contract, _now: float) -> Board:
+        self.held += 1
+        return self.board(contract)
+
+    def unwatch(self, _contract: Contract) -> None:
+        self.held -= 1
+
+    def board(self, contract: Contract) -> Board:
+        return self.boards[contract.con_id]
+
+    def spot_of(self, _stock: Contract) -> float:
+        return 200.05
+
+    def advance(self, _now: float) -> list[Any]:
+        return []
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def utcnow(self) -> datetime:
+        return self.at
+
+    def unix_ns(self) -> int:
+        return int(self.at.timestamp() * 1e9)
+
+
+class Client:
+    """A session that keeps what it is told."""
+
+    number = 1
+    version = 178
+
+    def __init__(self, client_id: int = 1) -> None:
+        self.client_id = client_id
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.codes: list[int] = []
+
+    def send_message(self, name: str, **values: Any) -> None:
+        self.heard.append((name, values))
+
+    def error(self, _req_id: int, code: int, _text: str) -> None:
+        self.codes.append(code)
+
+
+class Floor:
+    """One client at one market."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.hand = Hand()
+        self.client = Client()
+        self.ledger = OrderLedger()
+        self.next_id = 1
+        config = SimConfig(clock=self.hand, tif_preset=False, **settings)
+        sessions: dict[int, Any] = {1: self.client}
+        self.trading = Trading(config, self.hand, sessions, ledger=self.ledger)
+        self.book = self.trading.book
+
+    def place(self, kind: str, quantity: float = 100, **values: Any) -> Ticket:
+        ticket = self.try_place(kind, quantity, **values)
+        assert ticket is not None, self.ledger.events[-1].detail
+        return ticket
+
+    def try_place(self, kind: str, quantity: float = 100, **values: Any) -> Ticket | None:
+        contract = values.pop("contract", AAPL)
+        order_id = values.pop("order_id", self.next_id)
+        self.next_id = max(self.next_id, order_id + 1)
+        said = {"action": "BUY", "tif": "DAY", "transmit": "1", **values}
+        order = Order({
+            **{name: str(value) for name, value in said.items()},
+            "order_type": kind, "total_quantity": str(quantity),
+        })  # fmt: skip
+        request = PlaceOrder(3, order_id, Spec(con_id=contract.con_id), order)
+        self.trading.desk.place(self.client, request)  # type: ignore[arg-type]
+        return self.book.find(1, order_id)
+
+
+@pytest.fixture
+def floor() -> Floor:
+    return Floor()
+
+
+def test_a_fill_takes_what_is_displayed_and_no_more_until_the_quote_changes(floor: Floor) -> None:
+    ticket = floor.place("MKT", 700)
+    floor.book.turn()
+    floor.book.turn()
+    assert (ticket.filled, ticket.status) == (500, "Submitted")
+    late = floor.place("MKT", 10)
+    floor.book.turn()
+    assert late.filled == 0
+    floor.hand.quote(200.0, 300.0, 200.2, 900.0, last=200.05)
+    floor.book.turn()
+    assert (ticket.filled, ticket.status, late.status) == (700, "Filled", "Filled")
+    assert ticket.average == pytest.approx((500 * 200.1 + 200 * 200.2) / 700)
+
+
+def test_a_limit_trades_at_the_quote_and_never_beyond_itself(floor: Floor) -> None:
+    buy = floor.place("LMT", lmt_price=200.05)
+    better = floor.place("LMT", lmt_price=201.0)
+    floor.book.turn()
+    assert (buy.status, better.status) == ("Submitted", "Filled")
+    assert better.fills[0].price == 200.1
+    floor.hand.quote(199.9, 100.0, 200.0, 100.0, last=200.0)
+    floor.book.turn()
+    assert buy.fills[0].price == 200.0
+
+
+def test_fill_or_kill_does_neither_half(floor: Floor) -> None:
+    assert_all = floor.place("MKT", 501, tif="FOK")
+    fits = floor.place("MKT", 500, tif="FOK")
+    floor.book.turn()
+    assert (assert_all.status, assert_all.filled) == ("Cancelled", 0)
+    assert fits.status == "Filled"
+
+
+def test_all_or_none_waits_for_size(floor: Floor) -> None:
+    ticket = floor.place("MKT", 600, all_or_none=1)
+    floor.book.turn()
+    assert ticket.filled == 0
+    floor.hand.quote(200.0, 300.0, 200.1, 600.0, last=200.05)
+    floor.book.turn()
+    assert ticket.status == "Filled"
+
+
+def test_a_buy_stop_triggers_on_the_last_price_and_then_is_a_market_order(floor: Floor) -> None:
+    ticket = floor.place("STP", aux_price=200.5)
+    floor.book.turn()
+    assert (ticket.status, ticket.why_held) == ("PreSubmitted", "trigger")
+    floor.hand.quote(200.6, 300.0, 200.7, 500.0, last=200.4)
+    floor.book.turn()
+    assert ticket.status == "PreSubmitted"
+    floor.hand.quote(200.6, 300.0, 200.7, 500.0, last=200.5)
+    floor.book.turn()
+    assert (ticket.status, ticket.average) == ("Filled", 200.7)
+
+
+def test_a_stop_limit_may_trigger_and_rest(floor: Floor) -> None:
+    ticket = floor.place("STP LMT", aux_price=200.5, lmt_price=200.55)
+    floor.hand.quote(200.6, 300.0, 200.7, 500.0, last=200.5)
+    floor.book.turn()
+    assert (ticket.status, ticket.why_held, ticket.filled) == ("Submitted", "", 0)
+    floor.hand.quote(200.4, 300.0, 200.5, 500.0, last=200.5)
+    floor.book.turn()
+    assert ticket.status == "Filled"
+
+
+@pytest.mark.parametrize(
+    ("method", "quote", "last", "expected"),
+    [
+        (2, (200.0, 1.0, 200.1, 1.0), 201.0, True),
+        (2, (201.0, 1.0, 201.1, 1.0), 200.0, False),
+        (4, (201.0, 1.0, 201.1, 1.0), 200.0, True),
+        (7, (200.0, 1.0, 200.1, 1.0), 201.0, True),
+        (8, (200.0, 1.0, 202.2, 1.0), 200.0, True),
+        (8, (200.0, 1.0, 201.0, 1.0), 201.0, False),
+    ],
+)
+def test_a_trigger_method_says_which_price_counts(
+    floor: Floor, method: int, quote: tuple[float, ...], last: float, expected: bool
+) -> None:
+    ticket = floor.place("STP", 1, aux_price=201.0, trigger_method=method)
+    floor.hand.quote(*quote, last=last)
+    floor.book.turn()
+    assert ticket.triggered is expected
+
+
+def test_a_trailing_sell_follows_up_and_not_down(floor: Floor) -> None:
+    ticket = floor.place("TRAIL", action="SELL", aux_price=1.0)
+    for last, stop in ((200.05, 199.05), (205.0, 204.0), (204.5, 204.0)):
+        floor.hand.quote(last - 0.1, 300.0, last + 0.1, 500.0, last=last)
+        floor.book.turn()
+        assert ticket.stop == stop
+    floor.hand.quote(203.9, 300.0, 204.1, 500.0, last=204.0)
+    floor.book.turn()
+    assert (ticket.status, ticket.average) == ("Filled", 203.9)
+
+
+def test_a_trailing_buy_by_percentage_keeps_its_limit_beyond_the_stop(floor: Floor) -> None:
+    ticket = floor.place("TRAIL LIMIT", trailing_percent=1, lmt_price_offset=0.5)
+    floor.book.turn()
+    assert (ticket.stop, ticket.limit) == (202.05, 202.55)
+    floor.hand.quote(189.9, 300.0, 190.1, 500.0, last=190.0)
+    floor.book.turn()
+    assert (ticket.stop, ticket.limit) == (191.9, 192.4)
+
+
+@pytest.mark.parametrize(("oca_type", "left"), [(1, 0), (2, 50), (3, 50)])
+def test_an_oca_group_shrinks_or_dies(floor: Floor, oca_type: int, left: int) -> None:
+    rest = floor.place("LMT", lmt_price=190.0, oca_group="g", oca_type=oca_type)
+    part = floor.place("LMT", 1000, lmt_price=200.1, oca_group="g", oca_type=oca_type)
+    floor.book.turn()
+    assert part.filled == 500
+    assert rest.remaining == left or rest.status == "Cancelled"
+    assert (rest.status == "Cancelled") is (oca_type == 1)
+
+
+def test_without_block_both_of_a_group_may_trade_in_one_turn(floor: Floor) -> None:
+    for oca_type, filled in ((3, [100, 100]), (1, [100, 0])):
+        pair = [floor.place("MKT", oca_group=f"g{oca_type}", oca_type=oca_type) for _ in range(2)]
+        floor.book.turn()
+        assert [ticket.filled for ticket in pair] == filled
+
+
+def test_children_wait_for_the_whole_parent(floor: Floor) -> None:
+    parent = floor.place("MKT", 700, transmit=0)
+    child = floor.place("LMT", 700, action="SELL", lmt_price=200.0, parent_id=1)
+    floor.book.turn()
+    assert (parent.filled, child.why_held) == (500, "child")
+    floor.hand.quote(200.0, 900.0, 200.2, 900.0, last=200.05)
+    floor.book.turn()
+    floor.book.turn()
+    assert [parent.status, child.status] == ["Filled", "Filled"]
+    assert child.oca_group == str(parent.perm_id)
+
+
+def test_a_cancelled_parent_takes_its_children_with_it(floor: Floor) -> None:
+    floor.place("LMT", lmt_price=190.0, transmit=0)
+    child = floor.place("LMT", action="SELL", lmt_price=210.0, parent_id=1)
+    floor.trading.desk.cancel(floor.client, 1)  # type: ignore[arg-type]
+    floor.book.turn()
+    assert child.status == "Cancelled"
+    assert floor.client.codes == [202, 202]
+
+
+def test_a_fill_may_beat_a_cancel_only_before_it_is_asked(floor: Floor) -> None:
+    ticket = floor.place("MKT")
+    floor.trading.desk.cancel(floor.client, ticket.order_id)  # type: ignore[arg-type]
+    floor.book.turn()
+    assert (ticket.status, ticket.filled) == ("Cancelled", 0)
+
+
+@pytest.mark.parametrize(
+    ("tif", "until", "hours", "alive"),
+    [
+        ("DAY", "", 13, True),
+        ("DAY", "", 14, False),
+        ("GTC", "", 400, True),
+        ("GTD", "20261124 10:00:00 US/Eastern", 23, True),
+        ("GTD", "20261124 10:00:00 US/Eastern", 24, False),
+        ("GTD", "20261124-15:00:00", 24, False),
+    ],
+)
+def test_an_order_lives_as_long_as_its_time_in_force(
+    floor: Floor, tif: str, until: str, hours: int, alive: bool
+) -> None:
+    ticket = floor.place("LMT", lmt_price=150.0, tif=tif, good_till_date=until)
+    floor.hand.at += timedelta(hours=hours)
+    floor.book.turn()
+    assert ticket.done is not alive
+
+
+def test_a_change_keeps_what_was_filled(floor: Floor) -> None:
+    ticket = floor.place("LMT", 700, lmt_price=200.1)
+    floor.book.turn()
+    assert floor.try_place("LMT", 400, lmt_price=200.1, order_id=1) is ticket
+    assert floor.ledger.events[-1].what == "refused"
+    floor.try_place("LMT", 600, lmt_price=200.2, order_id=1)
+    assert (ticket.quantity, ticket.limit, ticket.remaining) == (600, 200.2, 100)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"action": "SELL"}, 105), ({"contract": CALL}, 105), ({"kind": "MKT"}, 329),
+     ({"lmt_price": 150.005}, 110)],
+)  # fmt: skip
+def test_a_change_that_makes_another_order_is_refused(
+    floor: Floor, change: dict[str, Any], code: int
+) -> None:
+    ticket = floor.place("LMT", lmt_price=150.0)
+    floor.try_place(**{"kind": "LMT", "lmt_price": 150.0, "order_id": 1, **change})
+    assert floor.client.codes == [code]
+    assert (ticket.limit, ticket.done) == (150.0, False)
+
+
+def test_margin_refuses_what_the_account_cannot_carry_and_lets_it_close(floor: Floor) -> None:
+    ticket = floor.place("MKT", 100_000)
+    assert (ticket.status, floor.client.codes) == ("Inactive", [201])
+    names = [name for name, _ in floor.client.heard]
+    assert names == ["order_status"]
+    floor.book.portfolio.trade(AAPL, 25_000, price=200.0, commission=0.0)
+    assert floor.place("MKT", 100, action="SELL").status == "PreSubmitted"
+
+
+def test_boards_are_held_for_live_orders_only(floor: Floor) -> None:
+    ticket = floor.place("LMT", 1, contract=CALL, lmt_price=4.0)
+    assert floor.hand.held == 1
+    floor.book.cancel(ticket)
+    assert floor.hand.held == 0
+
+
+def test_a_correction_is_booked_as_if_it_had_always_been_so(floor: Floor) -> None:
+    first = floor.place("MKT")
+    floor.book.turn()
+    floor.place("MKT", action="SELL")
+    floor.book.turn()
+    old = first.fills[0].exec_id
+    fill = floor.book.correct(old, price=190.0, shares=50)
+    assert fill.exec_id == old[:-2] + "02"
+    assert (first.filled, first.average) == (50, 190.0)
+    cash = START_CASH - 50 * 190.0 - 1 + 100 * 200.0 - 1
+    assert floor.book.portfolio.cash == pytest.approx(cash)
+    assert floor.book.portfolio.positions[AAPL.con_id].quantity == -50
+    assert floor.book.correct(fill.exec_id, shares=0).exec_id.endswith(".03")
+
+
+def test_a_fill_that_is_busted_leaves_the_ledger_as_it_was(floor: Floor) -> None:
+    floor.place("MKT")
+    floor.book.turn()
+    before = list(floor.ledger.fills)
+    floor.book.correct(before[0].exec_id, shares=0)
+    assert floor.ledger.fills[:1] == before
+    assert floor.book.portfolio.cash == START_CASH
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-500, 500).filter(bool), st.integers(1, 50_000), st.integers(0, 300)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.sampled_from([AAPL, CALL]),
+)
+def test_profit_is_what_cash_and_positions_say(
+    trades: list[tuple[int, int, int]], contract: Contract
+) -> None:
+    portfolio = Portfolio()
+    for quantity, cents, fee in trades:
+        portfolio.trade(contract, quantity, price=cents / 100, commission=fee / 100)
+
+    def mark(_contract: Contract) -> float:
+        return 123.45
+
+    profit = portfolio.realized + portfolio.unrealized(mark)
+    assert portfolio.equity(mark) - START_CASH == pytest.approx(profit, abs=1e-4)
+    position = portfolio.positions[contract.con_id]
+    assert position.quantity == sum(quantity for quantity, _, _ in trades)
