@@ -19,6 +19,7 @@ import typer
 from ibcore import log as logs
 from ibcore.config import LogSettings
 from ibcore.errors import ConfigRefused, NotReady, RequestFailed
+from ibcore.sim import faults
 from ibcore.sim.config import SimConfig
 
 app = typer.Typer(
@@ -43,6 +44,10 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Messages a second in all; benches.")] = None,
     cadence: Annotated[float, typer.Option(help="0.1: ten times IB's cadence.")] = 1.0,
     ledger_limit: Annotated[int, typer.Option(help="Ticks kept in memory.")] = _LEDGER_LIMIT,
+    lines: Annotated[int, typer.Option(help="The user's lines; 0: no limit.", min=0)] = 100,
+    messages: Annotated[float, typer.Option(help="A second, by client; 0: no limit.", min=0)] = 50,
+    server_version: Annotated[int, typer.Option(help="What it claims to be.")] = 178,
+    nightly: Annotated[str | None, typer.Option(help="New York time of a reset, HH:MM.")] = None,
 ) -> None:
     """Run a simulated gateway until it is stopped."""
     logs.configure(LogSettings())
@@ -58,6 +63,10 @@ def run(
             rate=rate,
             cadence_scale=cadence,
             ledger_limit=ledger_limit,
+            lines=lines or None,
+            messages_per_second=messages or None,
+            server_version=server_version,
+            nightly=nightly,
         )
     except ValueError as error:
         raise ConfigRefused(str(error), remedy="Nothing was started.") from None
@@ -83,27 +92,71 @@ async def _serve(config: SimConfig) -> None:
 def ledger(
     control_port: Port = 4003,
     since: Annotated[int, typer.Option(help="Skip the ticks before this number.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Every tick as a JSON line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Every entry as a JSON line.")] = False,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="tick, message, request, session, order, fault.")
+    ] = None,
+    session: Annotated[int | None, typer.Option(help="Of this session number.")] = None,
+    line: Annotated[int | None, typer.Option(help="Of this request id.")] = None,
+    order: Annotated[int | None, typer.Option(help="Of this order id.")] = None,
 ) -> None:
-    """Show what the gateway sent: counters, or with --json every tick."""
-    if as_json:
-        lines = ask(control_port, {"do": "ledger", "since": since})
-        next(lines)  # how many follow
-        for line in lines:
-            typer.echo(json.dumps(line))
+    """Show what was sent and accepted: counters, or with --json every entry by time."""
+    if not as_json:
+        for name, value in next(ask(control_port, {"do": "stats"})).items():
+            typer.echo(f"{name:24} {value}")
         return
-    for name, value in next(ask(control_port, {"do": "stats"})).items():
-        typer.echo(f"{name:24} {value}")
+    wanted = {"kinds": kind, "session": session, "line": line, "order": order, "since": since}
+    entries = ask(control_port, {"do": "entries", **wanted})
+    next(entries)  # how many follow
+    for entry in entries:
+        typer.echo(json.dumps(entry))
 
 
 @app.command()
 def fault(
-    name: Annotated[str, typer.Argument(help="drop, refuse or accept")],
-    control_port: Port = 4003,
+    name: Annotated[str, typer.Argument(help="Which; --list shows them all.")] = "",
+    values: Annotated[list[str] | None, typer.Argument(help="Parameters, as name=value.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the faults there are.")] = False,
     for_s: Annotated[float | None, typer.Option("--for", help="Seconds it lasts.")] = None,
+    after: Annotated[float | None, typer.Option(help="Seconds until it begins.")] = None,
+    client: Annotated[int | None, typer.Option(help="Only this client id.")] = None,
+    line: Annotated[str | None, typer.Option(help="Only lines of this symbol or id.")] = None,
+    order: Annotated[int | None, typer.Option(help="Only this order id.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeat what another run drew.")] = None,
+    control_port: Port = 4003,
 ) -> None:
-    """Make the gateway misbehave."""
-    typer.echo(next(ask(control_port, {"do": "fault", "name": name, "for": for_s}))["done"])
+    """Make the gateway misbehave; prints how to repeat exactly that."""
+    if listed or not name:
+        for text in _catalogue():
+            typer.echo(text)
+        return
+    options = {"for": for_s, "after": after, "client": client, "line": line, "order": order}
+    command = {"do": "fault", "name": name, "seed": seed, **options, "values": _pairs(values or [])}
+    done = next(ask(control_port, command))
+    typer.echo(done["done"])
+    typer.echo(f"repeat: ibkeeper sim fault {done['repeat']}")
+
+
+def _pairs(values: list[str]) -> dict[str, str]:
+    pairs = dict(value.partition("=")[::2] for value in values)
+    for value in values:
+        if "=" not in value:
+            raise ConfigRefused(
+                f"{value!r} is not a parameter.", remedy="Write it as name=value; nothing was done."
+            )
+    return pairs
+
+
+def _catalogue() -> Iterator[str]:
+    for row in faults.CATALOGUE.values():
+        instant = "at once, or --for" if row.name in faults.LASTING else "at once"
+        lasts = instant if row.lasts is None else f"--for {row.lasts:g}"
+        targets = "".join(f" --{target}" for target in row.targets)
+        yield f"{row.name:10} {lasts}{targets}"
+        yield f"    {row.help}"
+        for parameter in row.parameters:
+            choices = f" ({', '.join(parameter.choices)})" if parameter.choices else ""
+            yield f"    {parameter.written()}  {parameter.help}{choices}"
 
 
 def ask(port: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:

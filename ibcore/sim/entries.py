@@ -16,7 +16,7 @@ from ibcore.sim.ledger import FaultRecord, Ledger, Received, SentMessage, SentTi
 
 Entry: TypeAlias = dict[str, Any]
 
-KINDS: Final = ("fault", "session", "request", "message", "tick")
+KINDS: Final = ("fault", "session", "request", "order", "message", "tick")
 _PLACE_ORDER, _CANCEL_ORDER = 3, 4
 
 
@@ -31,7 +31,7 @@ class Wanted:
     since: int = 0  # skip the ticks before this number
 
     def takes(self, entry: Entry) -> bool:
-        """Whether an entry is wanted; a fault of the whole gateway belongs to every session."""
+        """Whether an entry is wanted; one that names no session, line or order is of none."""
         return all(
             wanted is None or entry.get(name) == wanted
             for name, wanted in (
@@ -72,6 +72,10 @@ def _tick(tick: SentTick) -> Entry:
     return {"kind": "tick", **tick._asdict()}
 
 
+def _order(record: dict[str, object]) -> Entry:
+    return {"kind": "order", **record}
+
+
 def _messages(ledger: Ledger) -> Iterator[Entry]:
     follower = places.OrderFollower()
     for message in ledger.sent_messages:
@@ -94,6 +98,7 @@ _LISTS: Final[dict[str, _Lister]] = {
     "fault": lambda ledger, _wanted: map(_fault, list(ledger.faults)),
     "session": lambda ledger, _wanted: map(_session, list(ledger.sessions)),
     "request": lambda ledger, _wanted: map(_request, list(ledger.requests)),
+    "order": lambda ledger, _wanted: map(_order, ledger.orders.lines()),
     "message": lambda ledger, _wanted: _messages(ledger),
     "tick": lambda ledger, wanted: map(_tick, ledger.since(wanted.since)),
 }

@@ -21,6 +21,13 @@ _ON_ORDER: Final = (SESSION, ORDER)
 _FLAGS: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
+def written(value: Value) -> str:
+    """Write a value as a command takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter; the type of the default is the type of the value."""
@@ -31,6 +38,10 @@ class Parameter:
     choices: tuple[str, ...] = ()
     least: float = 0.0
     most: float = 1e9
+
+    def written(self) -> str:
+        """Write the parameter with its default."""
+        return f"{self.name}={written(self.default)}"
 
     def read(self, given: object) -> Value:
         """Turn what was given into a value of the right kind, or refuse it."""

@@ -79,7 +79,8 @@ class Listener:
         if self.refusals:
             self.close()
         elif self.deafnesses:
-            self._bound = self._bound or self._bind()
+            if self._bound is None:
+                self._bound = self._bind()
             self.deafen()
         else:
             self._opener = asyncio.create_task(self._try_to_open(), name="sim-reopen")

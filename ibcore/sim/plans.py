@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ibcore.sim.faults import CATALOGUE, LASTING, LINE, ORDER, SESSION, Fault, Value, nearest
+from ibcore.sim.faults import (
+    CATALOGUE,
+    LASTING,
+    LINE,
+    ORDER,
+    SESSION,
+    Fault,
+    Value,
+    nearest,
+    written,
+)
 
 OPTIONS: Final = ("after", SESSION, LINE, ORDER, "seed")
 
@@ -41,15 +51,9 @@ class Plan:
                               (SESSION, self.client), (LINE, self.line), (ORDER, self.order),
                               ("seed", self.seed)):  # fmt: skip
             if value is not None:
-                words.append(f"--{option} {_written(value)}")
-        words += [f"{name}={_written(value)}" for name, value in self.values.items()]
+                words.append(f"--{option} {written(value)}")
+        words += [f"{name}={written(value)}" for name, value in self.values.items()]
         return " ".join(words)
-
-
-def _written(value: Value) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def plan(
@@ -65,10 +69,11 @@ def plan(
     for key in options.keys() & {SESSION, LINE, ORDER}:
         if key not in fault.targets:
             raise ValueError(f"{name} has no {key} as its target")
+    given_seed = _whole(options, "seed")
     return Plan(
         fault,
         number,
-        int(options.get("seed", seed)),
+        seed if given_seed is None else given_seed,
         _seconds("for", fault.lasts if for_s is None else for_s),
         _seconds("after", options.get("after", 0.0)) or 0.0,
         client=_whole(options, SESSION),
