@@ -78,7 +78,10 @@ def _order(record: dict[str, object]) -> Entry:
 
 def _messages(ledger: Ledger) -> Iterator[Entry]:
     follower = places.OrderFollower()
-    for message in ledger.sent_messages:
+    messages = ledger.sent_messages
+    for message in messages:  # a fault may send a commission before its execution
+        follower.order_id((str(message.msg_id), *message.fields))
+    for message in messages:
         yield _message(message, follower)
 
 

@@ -97,6 +97,8 @@ class Farms:
         if farm in self._awake or self._wake_s <= 0:
             return
         self._awake.add(farm)
+        if not self.link_up:
+            return  # when the link is back, every farm is awake
         self._waking[farm] = now + self._wake_s
         self.say(_CONNECTING, f"Market data farm is connecting:{farm}")
 
