@@ -7,6 +7,8 @@ from typing import Any, Final, Protocol
 
 from ibcore.sim import details, hours, requests
 from ibcore.sim.config import Clock, SimConfig
+from ibcore.sim.dataanswers import DATA_ANSWERS
+from ibcore.sim.datadesk import DataDesk
 from ibcore.sim.farms import Farms
 from ibcore.sim.orderanswers import ORDER_ANSWERS
 from ibcore.sim.session import Session
@@ -22,8 +24,12 @@ class Context(Protocol):
     clock: Clock
     source: Source
     subscriptions: Subscriptions
+    data: DataDesk
     trading: Trading
     farms: Farms
+
+
+_KINDS: Final = frozenset({"STK", "OPT", "IND", "FUT", "CASH"})
 
 
 def greet(context: Context, session: Session) -> None:
@@ -52,7 +58,7 @@ def _contract_details(
     context: Context, session: Session, request: requests.ContractDetails
 ) -> None:
     spec = request.spec
-    if not spec.con_id and spec.sec_type not in {"STK", "OPT"}:
+    if not spec.con_id and spec.sec_type not in _KINDS:
         cause = "Please enter a valid security type"
         session.error(request.req_id, 321, f"Error validating request.-'bQ' : cause - {cause}")
         return
@@ -74,7 +80,7 @@ def _option_parameters(
 ) -> None:
     universe = context.source.universe
     known = universe.by_id.get(request.con_id)
-    if known is None or known.is_option or request.sec_type != "STK":
+    if known is None or known.is_option or request.sec_type != known.sec_type:
         cause = "Invalid contract id" if known is None else "Invalid security type"
         session.error(request.req_id, 321, f"Error validating request.-'bP' : cause - {cause}")
         return
@@ -101,14 +107,6 @@ def _matching_symbols(
     session.send(details.symbol_samples(request.req_id, matches, version=session.version))
 
 
-def _market_rule(_context: Context, session: Session, request: requests.MarketRule) -> None:
-    data = details.market_rule(request.rule)
-    if data is None:
-        session.error(-1, 321, f"Error validating request.-'bV' : cause - rule {request.rule}")
-    else:
-        session.send(data)
-
-
 def _managed_accounts(context: Context, session: Session, _request: requests.Request) -> None:
     session.send_message("managed_accounts", accounts=context.config.account)
 
@@ -129,6 +127,6 @@ ANSWERS: Final[dict[int, Answer]] = {
     59: _market_data_type,
     78: _option_parameters,
     81: _matching_symbols,
-    91: _market_rule,
+    **DATA_ANSWERS,
     **ORDER_ANSWERS,
 }

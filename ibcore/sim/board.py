@@ -17,6 +17,12 @@ COMPUTATIONS: Final = (10, 11, 12, 13)
 # Sent without being asked for, in the order in which IB opens a line.
 DEFAULT_TICKS: Final = (1, 0, 2, 3, 32, 33, 4, 5, 84, 45, 8, 6, 7, 9, 14, 49)
 
+# What other kinds show: an index has no market of its own, currencies have no last trade.
+SHOWN: Final = {
+    "IND": (4, 45, 6, 7, 9, 14),
+    "CASH": (1, 0, 2, 3, 6, 7, 9, 49),
+}
+
 GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
     100: (29, 30),
     101: (27, 28),
@@ -40,6 +46,9 @@ _STOCKS_ONLY: Final = frozenset({165, 236, 258, 456, 595})
 LEGAL: Final = {
     "STK": frozenset(GENERIC_TICKS) | _SILENT,
     "OPT": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
+    "IND": frozenset({104, 106, 162, 165, 221, 225, 232, 233, 236, 258, 411}),
+    "FUT": frozenset({165, 221, 225, 232, 233, 293, 294, 295, 318, 411, 588}),
+    "CASH": frozenset({165, 221, 232, 233, 411}),
 }
 
 

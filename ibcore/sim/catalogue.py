@@ -28,6 +28,9 @@ class Name:
     subcategory: str
     stock_type: str = "COMMON"
     min_tick: float = 0.01
+    sec_type: str = "STK"
+    exchange: str = "SMART"
+    multiplier: str = ""
 
 
 _TECH = "Technology"
@@ -60,6 +63,12 @@ CATALOGUE: Final[dict[str, Name]] = {
              _WEB, "Internet", "Web Portals/ISP"),
         Name(14, "TAPE", 399000001, "RECORDED TAPE", "NASDAQ", "NMS", 443.0, 0.30, 1.0,
              "Simulated", "Recorded Ticks", "Recorded Ticks", min_tick=0.2),
+        Name(15, "SPX", 416904, "S&P 500 Stock Index", "", "SPX", 6050.0, 0.15, 1.0,
+             "Indices", "Broad Range Equity Index", "*", "", sec_type="IND", exchange="CBOE"),
+        Name(16, "ES", 300000000, "E-mini S&P 500", "", "ES", 6060.0, 0.15, 1.0,
+             "", "", "", "", min_tick=0.25, sec_type="FUT", exchange="CME", multiplier="50"),
+        Name(17, "EUR", 12087792, "European Monetary Union Euro", "", "EUR.USD", 1.165, 0.075,
+             0.1, "", "", "", "", min_tick=0.00005, sec_type="CASH", exchange="IDEALPRO"),
     )
 }  # fmt: skip
 
@@ -75,6 +84,9 @@ DEFAULT_SYMBOLS: Final = (
     "SPY",
     "QQQ",
 )
+
+# Listed beside the configured names: one of each other kind, so that clients can ask for one.
+OTHER_SYMBOLS: Final = ("SPX", "ES", "EUR")
 
 STOCK_EXCHANGES: Final = (
     "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,EDGX,"
@@ -97,4 +109,15 @@ OPTION_ORDER_TYPES: Final = (
     "DEACTEOD,DIS,FOK,GAT,GTC,GTD,GTT,HID,ICE,IOC,LIT,LMT,MIT,MKT,MTL,NGCOMB,NONALGO,OCA,OPENCLOSE,"
     "PEGMIDVOL,PEGMKTVOL,PEGPRMVOL,PEGSRFVOL,PRICECHK,REL,RELPCTOFS,RELSTK,SCALE,SCALERST,SIZECHK,"
     "SMARTSTG,SNAPMID,SNAPMKT,SNAPREL,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,TRAILMIT,VOLAT,WHATIF"
+)
+INDEX_OPTION_EXCHANGES: Final = "SMART,CBOE"
+FUTURE_ORDER_TYPES: Final = (
+    "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AVGCOST,BASKET,BENCHPX,COND,CONDORDER,DAY,DEACT,DEACTDIS,"
+    "DEACTEOD,GAT,GTC,GTD,GTT,HID,ICE,IOC,LIT,LMT,LTH,MIT,MKT,MTL,NGCOMB,NONALGO,OCA,PEGBENCH,"
+    "SCALE,SCALERST,SNAPMID,SNAPMKT,SNAPREL,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,TRAILMIT,WHATIF"
+)
+CASH_ORDER_TYPES: Final = (
+    "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AVGCOST,BASKET,CASHQTY,COND,CONDORDER,DAY,DEACT,DEACTDIS,"
+    "DEACTEOD,GAT,GTC,GTD,GTT,HID,IOC,LIT,LMT,MIT,MKT,NONALGO,OCA,REL,RELPCTOFS,SCALE,SCALERST,STP,"
+    "STPLMT,TRAIL,TRAILLIT,TRAILLMT,TRAILMIT,WHATIF"
 )

@@ -45,16 +45,35 @@ def _third_friday(year: int, month: int) -> date:
 
 def strikes(spot: float, days: int) -> list[float]:
     """Return the strikes listed for an expiry that is `days` away."""
-    base = 1.0 if spot < 60 else 2.5 if spot < 260 else 5.0
-    step, reach = (base, 0.15) if days <= 40 else (base * 2, 0.35) if days <= 250 else (10.0, 0.6)
+    base = 1.0 if spot < 60 else 2.5 if spot < 260 else 5.0 if spot < 1_500 else 25.0
+    near, middle, far = (base, 0.15), (base * 2, 0.35), (max(10.0, base * 4), 0.6)
+    step, reach = near if days <= 40 else middle if days <= 250 else far
     low = round(spot * (1 - reach) / step)
     high = round(spot * (1 + reach) / step)
     return [index * step for index in range(max(low, 1), high + 1)]
 
 
 def chain(name: Name, today: date) -> Iterator[Contract]:
-    """List the options of one name, by expiry, strike and right."""
+    """List the options of one name, by expiry, strike and right; none but stocks and indices."""
+    if name.sec_type not in ("STK", "IND"):
+        return
     for expiry in expiries(today):
         for strike in strikes(name.spot, (expiry - today).days):
-            for right in ("C", "P"):
-                yield option(name, expiry, strike, right=right)
+            for root in _roots(name, expiry):
+                for right in ("C", "P"):
+                    yield option(name, expiry, strike, right=right, trading_class=root)
+
+
+def _roots(name: Name, expiry: date) -> tuple[str, ...]:
+    """An index has options that settle at the close on every expiry, at the open on the third."""
+    if name.sec_type != "IND":
+        return (name.symbol,)
+    weekly = name.symbol + "W"
+    third = expiry == _third_friday(expiry.year, expiry.month)
+    return (name.symbol, weekly) if third else (weekly,)
+
+
+def quarter_end(today: date) -> date:
+    """Return when the future of the current quarter expires."""
+    thirds = (third for third in _third_fridays(today) if third > today)
+    return next(third for third in thirds if third.month in {3, 6, 9, 12})

@@ -10,6 +10,7 @@ from typing import Protocol
 from ibcore import clock as wall
 from ibcore.sim import farms, limits, schedule, wire
 from ibcore.sim.catalogue import CATALOGUE, DEFAULT_SYMBOLS
+from ibcore.sim.historypacing import MODES
 
 
 class Clock(Protocol):
@@ -56,6 +57,7 @@ class SimConfig:
     trading_hours: bool = False  # True: orders wait for 09:30 in New York (399)
     tif_preset: bool = True  # an order without time in force is told that it is for the day (10349)
     write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
+    history_pacing: str = "small"  # what IB's pacing is held to: small (bars <= 30 s), all, off
     clock: Clock = field(default_factory=_wall_clock)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,8 @@ class SimConfig:
                 f"The simulator does not know {', '.join(unknown)};"
                 f" it knows {', '.join(CATALOGUE)}."
             )
+        if self.history_pacing not in MODES:
+            raise ValueError(f"history_pacing must be one of {', '.join(MODES)}.")
         for name in ("speed", "cadence_scale", "snapshot_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")

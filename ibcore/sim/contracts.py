@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from ibcore.sim.catalogue import OPTION_EXCHANGES, STOCK_EXCHANGES, Name
+from ibcore.sim.catalogue import (
+    INDEX_OPTION_EXCHANGES,
+    OPTION_EXCHANGES,
+    STOCK_EXCHANGES,
+    Name,
+)
 
 _PACK_EPOCH: Final = date(2015, 1, 1)
 _EXCHANGES: Final = {
     "STK": frozenset(STOCK_EXCHANGES.split(",")),
     "OPT": frozenset(OPTION_EXCHANGES.split(",")),
+    "IND": frozenset({"CBOE"}),
+    "FUT": frozenset({"CME"}),
+    "CASH": frozenset({"IDEALPRO"}),
 }
+_INDEX_OPTIONS: Final = frozenset(INDEX_OPTION_EXCHANGES.split(","))
+_INDEX_STRIKE: Final = 5  # an index's strikes are multiples of it
+_MONTHS: Final = "FGHJKMNQUVXZ"
 
 
 @dataclass(frozen=True)
@@ -65,15 +76,33 @@ def stock(name: Name) -> Contract:
     return Contract(name, name.con_id, "STK", name.symbol, name.trading_class, name.min_tick)
 
 
-def option(name: Name, expiry: date, strike: float, *, right: str) -> Contract:
+def underlying(name: Name, expiry: date) -> Contract:
+    """Build the contract of a name, of whatever kind it is; futures expire on `expiry`."""
+    if name.sec_type == "STK":
+        return stock(name)
+    if name.sec_type == "FUT":
+        local = f"{name.symbol}{_MONTHS[expiry.month - 1]}{expiry.year % 10}"
+        con_id = name.con_id + (expiry - _PACK_EPOCH).days
+        return Contract(
+            name, con_id, "FUT", local, name.trading_class, name.min_tick,
+            expiry=f"{expiry:%Y%m%d}", multiplier=name.multiplier,
+        )  # fmt: skip
+    local = name.trading_class if name.sec_type == "CASH" else name.symbol
+    return Contract(name, name.con_id, name.sec_type, local, name.trading_class, name.min_tick)
+
+
+def option(
+    name: Name, expiry: date, strike: float, *, right: str, trading_class: str = ""
+) -> Contract:
     """Build the contract of an option; its local symbol is the 21-character OSI one."""
-    local = f"{name.symbol:<6}{expiry:%y%m%d}{right}{round(strike * 1000):08d}"
+    root = trading_class or name.symbol
+    local = f"{root:<6}{expiry:%y%m%d}{right}{round(strike * 1000):08d}"
     return Contract(
         name,
-        _option_con_id(name, expiry, strike, right=right),
+        _option_con_id(name, expiry, strike, right=right, root=root),
         "OPT",
         local,
-        name.symbol,
+        root,
         0.01,
         f"{expiry:%Y%m%d}",
         strike,
@@ -82,17 +111,20 @@ def option(name: Name, expiry: date, strike: float, *, right: str) -> Contract:
     )
 
 
-def _option_con_id(name: Name, expiry: date, strike: float, *, right: str) -> int:
+def _option_con_id(name: Name, expiry: date, strike: float, *, right: str, root: str) -> int:
     """Pack what the option is into 31 bits: the same contract has the same id on every day.
 
     An index into today's chain would give yesterday's ids to other contracts, and a database
     keyed by contract id would believe it.
     """
     days = (expiry - _PACK_EPOCH).days
-    half_dollars = round(strike * 2)
-    if not (0 <= days < 8192 and 0 < half_dollars < 8192 and 3 <= name.number < 16):
+    level, most = round(strike * 2), 8192
+    if name.sec_type == "IND":
+        level, most = round(strike / _INDEX_STRIKE), 4096
+    if not (0 <= days < 8192 and 0 < level < most and 3 <= name.number < 16):
         raise ValueError(f"{name.symbol} {expiry} {strike} has no contract id")
-    return name.number << 27 | days << 14 | (right == "P") << 13 | half_dollars
+    second_root = (root != name.symbol) << 12
+    return name.number << 27 | days << 14 | (right == "P") << 13 | second_root | level
 
 
 class Universe:
@@ -101,6 +133,7 @@ class Universe:
     def __init__(self, contracts: Iterable[Contract]) -> None:
         self.by_id: dict[int, Contract] = {}
         self.stocks: dict[str, Contract] = {}
+        self.others: dict[str, Contract] = {}  # an index, a future, a currency
         self._options: dict[str, list[Contract]] = {}
         for contract in contracts:
             self._add(contract)
@@ -109,8 +142,10 @@ class Universe:
         self.by_id[contract.con_id] = contract
         if contract.is_option:
             self._options.setdefault(contract.symbol, []).append(contract)
-        else:
+        elif contract.sec_type == "STK":
             self.stocks[contract.symbol] = contract
+        else:
+            self.others[contract.symbol] = contract
 
     def options(self, symbol: str) -> list[Contract]:
         """Return the chain of a name, by expiry, strike and right."""
@@ -129,8 +164,13 @@ class Universe:
             known = self.stocks.get(symbol)
             return [known] if known else []
         if spec.sec_type == "OPT":
-            return self.options(symbol)
-        return []
+            return self.options(symbol) or self._by_root(symbol)
+        return [other for other in self.others.values() if other.sec_type == spec.sec_type]
+
+    def _by_root(self, root: str) -> list[Contract]:
+        """A local symbol begins with the root, which may not be the symbol: SPXW of SPX."""
+        chains = (chain for chain in self._options.values() if root.startswith(chain[0].symbol))
+        return [contract for chain in chains for contract in chain]
 
     def matching(self, pattern: str) -> list[Contract]:
         """Return the stocks whose symbol or name starts with `pattern`."""
@@ -147,12 +187,18 @@ def _fits(spec: Spec, contract: Contract) -> bool:
     return (
         spec.symbol in ("", contract.symbol)
         and spec.sec_type in ("", contract.sec_type)
-        and (not contract.is_option or contract.expiry.startswith(spec.expiry))
+        and (not contract.expiry or contract.expiry.startswith(spec.expiry))
         and spec.strike in (0.0, contract.strike)
         and right in ("", contract.right)
         and spec.multiplier in ("", contract.multiplier)
-        and (not spec.exchange or spec.exchange in _EXCHANGES[contract.sec_type])
+        and (not spec.exchange or spec.exchange in _exchanges(contract))
         and spec.currency in ("", "USD")
         and spec.local_symbol in ("", contract.local_symbol)
         and spec.trading_class in ("", contract.trading_class)
     )
+
+
+def _exchanges(contract: Contract) -> frozenset[str]:
+    if contract.is_option and contract.name.sec_type == "IND":
+        return _INDEX_OPTIONS
+    return _EXCHANGES[contract.sec_type]

@@ -5,20 +5,27 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from ibcore.sim import catalogue, hours, messages
+from ibcore.sim import catalogue, hours, marketrules, messages
 from ibcore.sim.contracts import Contract
 
 # "26" is IB's rule for a penny everywhere, "110"/"109" the penny-pilot rules of options.
 _STOCK_RULE: Final = "26"
 _OPTION_RULE: Final = "109"
+_FUTURE_RULE: Final = "67"
+_CASH_RULE: Final = "239"
+_ES_INDEX: Final = 11004968
+_UNGROUPED: Final = 2147483647
+_AROUND_THE_CLOCK: Final = frozenset({"FUT", "CASH"})
 _STOCK_DAY: Final = ("0400", "2000")
 _LIQUID_DAY: Final = ("0930", "1600")
 
 
 def details(req_id: int, contract: Contract, *, today: date, version: int) -> bytes:
     """Build message 10 of one contract."""
-    kind = _option_fields(contract) if contract.is_option else _stock_fields(contract)
-    trading = _LIQUID_DAY if contract.is_option else _STOCK_DAY
+    kind = _FIELDS[contract.sec_type](contract)
+    trading = _STOCK_DAY if contract.sec_type == "STK" else _LIQUID_DAY
+    around = contract.sec_type in _AROUND_THE_CLOCK
+    opened = hours.nights(today) if around else hours.sessions(today, *trading)
     return messages.encode(
         "contract_details",
         version,
@@ -27,7 +34,7 @@ def details(req_id: int, contract: Contract, *, today: date, version: int) -> by
         sec_type=contract.sec_type,
         strike=contract.strike,
         right=contract.right,
-        exchange="SMART",
+        exchange=contract.name.exchange if not contract.is_option else "SMART",
         currency="USD",
         local_symbol=contract.local_symbol,
         market_name=contract.trading_class,
@@ -38,8 +45,8 @@ def details(req_id: int, contract: Contract, *, today: date, version: int) -> by
         price_magnifier=1,
         long_name=contract.name.long_name,
         time_zone=hours.ZONE_ID,
-        trading_hours=hours.sessions(today, *trading),
-        liquid_hours=hours.sessions(today, *_LIQUID_DAY),
+        trading_hours=opened,
+        liquid_hours=opened if around else hours.sessions(today, *_LIQUID_DAY),
         **kind,
     )
 
@@ -69,23 +76,84 @@ def _stock_fields(contract: Contract) -> dict[str, object]:
 
 
 def _option_fields(contract: Contract) -> dict[str, object]:
+    on_index = contract.name.sec_type == "IND"
+    exchanges = catalogue.INDEX_OPTION_EXCHANGES if on_index else catalogue.OPTION_EXCHANGES
     return {
         # IB appends time and zone (ib_async#128); clients that take it for a date break here.
         "last_trade": f"{contract.expiry} 16:00:00 {hours.ZONE_ID}",
         "order_types": catalogue.OPTION_ORDER_TYPES,
-        "valid_exchanges": catalogue.OPTION_EXCHANGES,
+        "valid_exchanges": exchanges,
         "under_con_id": contract.name.con_id,
         "contract_month": contract.expiry[:6],
         "sec_ids": 0,
         "agg_group": 2,
         "under_symbol": contract.symbol,
-        "under_sec_type": "STK",
-        "market_rules": _rules(catalogue.OPTION_EXCHANGES, _OPTION_RULE),
+        "under_sec_type": contract.name.sec_type,
+        "market_rules": _rules(exchanges, _OPTION_RULE),
         "real_expiry": contract.expiry,
         "min_size": 1,
         "size_increment": 1,
         "suggested_size": 1,
     }
+
+
+def _index_fields(contract: Contract) -> dict[str, object]:
+    name = contract.name
+    return {
+        "valid_exchanges": name.exchange,
+        "under_con_id": 0,
+        "industry": name.industry,
+        "category": name.category,
+        "subcategory": name.subcategory,
+        "sec_ids": 0,
+        "agg_group": _UNGROUPED,
+        "market_rules": _STOCK_RULE,
+        "min_size": 1,
+        "size_increment": 1,
+        "suggested_size": 1,
+    }
+
+
+def _future_fields(contract: Contract) -> dict[str, object]:
+    return {
+        "last_trade": f"{contract.expiry} 08:30:00 US/Central",
+        "order_types": catalogue.FUTURE_ORDER_TYPES,
+        "valid_exchanges": contract.name.exchange,
+        "under_con_id": _ES_INDEX,
+        "contract_month": contract.expiry[:6],
+        "sec_ids": 0,
+        "agg_group": _UNGROUPED,
+        "under_symbol": contract.symbol,
+        "under_sec_type": "IND",
+        "market_rules": _FUTURE_RULE,
+        "real_expiry": contract.expiry,
+        "min_size": 1,
+        "size_increment": 1,
+        "suggested_size": 1,
+    }
+
+
+def _cash_fields(contract: Contract) -> dict[str, object]:
+    return {
+        "order_types": catalogue.CASH_ORDER_TYPES,
+        "valid_exchanges": contract.name.exchange,
+        "under_con_id": 0,
+        "sec_ids": 0,
+        "agg_group": 4,
+        "market_rules": _CASH_RULE,
+        "min_size": 1,
+        "size_increment": 1,
+        "suggested_size": 1,
+    }
+
+
+_FIELDS: Final = {
+    "STK": _stock_fields,
+    "OPT": _option_fields,
+    "IND": _index_fields,
+    "FUT": _future_fields,
+    "CASH": _cash_fields,
+}
 
 
 def _isin(con_id: int) -> str:
@@ -103,23 +171,33 @@ def option_parameters(req_id: int, chain: list[Contract], *, version: int) -> li
     """Build messages 75 for SMART and two exchanges, then 76."""
     if not chain:
         return [messages.encode("option_parameters_end", version, req_id=req_id)]
-    expiries = sorted({contract.expiry for contract in chain})
-    strikes = sorted({contract.strike for contract in chain})
     frames = [
-        messages.encode(
-            "option_parameters",
-            version,
-            req_id=req_id,
-            exchange=exchange,
-            under_con_id=chain[0].name.con_id,
-            trading_class=chain[0].trading_class,
-            multiplier=chain[0].multiplier,
-            expiries=[len(expiries), *expiries],
-            strikes=[len(strikes), *strikes],
-        )
-        for exchange in ("CBOE", "SMART", "AMEX")
+        _parameters(req_id, part, exchange, version=version)
+        for part in _by_class(chain)
+        for exchange in ("CBOE", "SMART", "AMEX")[: 2 if part[0].name.sec_type == "IND" else 3]
     ]
     return [*frames, messages.encode("option_parameters_end", version, req_id=req_id)]
+
+
+def _by_class(chain: list[Contract]) -> list[list[Contract]]:
+    classes = sorted({contract.trading_class for contract in chain})
+    return [[c for c in chain if c.trading_class == name] for name in classes]
+
+
+def _parameters(req_id: int, chain: list[Contract], exchange: str, *, version: int) -> bytes:
+    expiries = sorted({contract.expiry for contract in chain})
+    strikes = sorted({contract.strike for contract in chain})
+    return messages.encode(
+        "option_parameters",
+        version,
+        req_id=req_id,
+        exchange=exchange,
+        under_con_id=chain[0].name.con_id,
+        trading_class=chain[0].trading_class,
+        multiplier=chain[0].multiplier,
+        expiries=[len(expiries), *expiries],
+        strikes=[len(strikes), *strikes],
+    )
 
 
 def symbol_samples(req_id: int, matches: list[Contract], *, version: int) -> bytes:
@@ -135,6 +213,5 @@ def symbol_samples(req_id: int, matches: list[Contract], *, version: int) -> byt
 
 def market_rule(rule: int) -> bytes | None:
     """Build message 93, or nothing for a rule that does not exist."""
-    known: dict[int, list[object]] = {26: [1, 0, 0.01], 109: [2, 0, 0.01, 3, 0.05]}
-    increments = known.get(rule)
-    return messages.encode("market_rule", rule=rule, increments=increments) if increments else None
+    known = marketrules.increments(rule)
+    return messages.encode("market_rule", rule=rule, increments=known) if known else None

@@ -73,6 +73,10 @@ class Fields:
         for _ in range(count):
             self.text()
 
+    def rest(self) -> None:
+        """Pass over whatever is left."""
+        self._at = len(self._fields)
+
     def end(self) -> None:
         """Make sure that nothing is left."""
         if self._at != len(self._fields):

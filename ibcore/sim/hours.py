@@ -28,10 +28,34 @@ def _session(day: date, opens: str, closes: str) -> str:
     return f"{day:%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}"
 
 
+def nights(today: date) -> str:
+    """Write six days that begin at 17:15 the evening before and end at 17:00, weekends closed."""
+    days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
+    return ";".join(_night(day) for day in days)
+
+
+def _night(day: date) -> str:
+    if day.weekday() >= 5:
+        return f"{day:%Y%m%d}:CLOSED"
+    return f"{day - timedelta(days=1):%Y%m%d}:1715-{day:%Y%m%d}:1700"
+
+
 def expiry_moment(expiry: str) -> datetime:
     """Return when an option of that expiry dies: 16:00 in New York."""
     day = date(int(expiry[:4]), int(expiry[4:6]), int(expiry[6:8]))
     return datetime.combine(day, time(16), NEW_YORK).astimezone(timezone.utc)
+
+
+def regular(day: date) -> tuple[float, float]:
+    """Return when the regular session opens and closes, as seconds since 1970."""
+    opens = datetime.combine(day, time(9, 30), NEW_YORK).timestamp()
+    return opens, datetime.combine(day, time(16), NEW_YORK).timestamp()
+
+
+def extended(day: date) -> tuple[float, float]:
+    """Return when trading begins and ends, the hours outside the regular session included."""
+    opens = datetime.combine(day, time(4), NEW_YORK).timestamp()
+    return opens, datetime.combine(day, time(20), NEW_YORK).timestamp()
 
 
 def is_open(moment: datetime) -> bool:

@@ -11,6 +11,7 @@ from ibcore.sim.board import (
     DEFAULT_TICKS,
     GENERIC_TICKS,
     PRICE_TICKS,
+    SHOWN,
     SIZE_OF,
     SIZE_TICKS,
     STRING_TICKS,
@@ -79,7 +80,7 @@ class Line:
     def _priced(self, tick_type: int, value: float, board: Board) -> Iterator[bytes]:
         """Yield a price with its size, then the size again: TWS repeats it (ib_insync#29)."""
         size_type = SIZE_OF[tick_type]
-        size = float(board.values.get(size_type, 0.0))
+        size = float(board.values.get(size_type, 0.0)) if self.contract.sec_type != "IND" else 0.0
         self.sent[size_type] = size
         written = wire.number(size)
         # Bit 0: may be executed automatically. Last prices do not carry it.
@@ -108,4 +109,4 @@ class Line:
 def wanted_ticks(contract: Contract, generic: tuple[int, ...]) -> tuple[int, ...]:
     """Return the tick types of a line, in the order in which they are sent."""
     extra = [tick for number in generic for tick in GENERIC_TICKS.get(number, ())]
-    return tuple(dict.fromkeys([*DEFAULT_TICKS, *extra]))
+    return tuple(dict.fromkeys([*SHOWN.get(contract.sec_type, DEFAULT_TICKS), *extra]))

@@ -16,10 +16,11 @@ import numpy as np
 
 from ibcore.sim import chains, hours
 from ibcore.sim.board import Board
-from ibcore.sim.catalogue import CATALOGUE, Name
+from ibcore.sim.catalogue import CATALOGUE, OTHER_SYMBOLS, Name
 from ibcore.sim.config import SimConfig
-from ibcore.sim.contracts import Contract, Universe, stock
+from ibcore.sim.contracts import Contract, Universe, underlying
 from ibcore.sim.optionboards import OptionBoards
+from ibcore.sim.past import ModelPast, Past
 from ibcore.sim.source import Change
 
 STOCK_STEP_S: Final = 0.25
@@ -42,7 +43,7 @@ class StockWalk:
 
     def _grid(self, price: float) -> float:
         tick = self.name.min_tick
-        return round(round(price / tick) * tick, 4)
+        return round(round(price / tick) * tick, 6)
 
     def _open(self, price: float) -> None:
         draw = self._rng.uniform
@@ -107,23 +108,26 @@ class Market:
     """The model as a source: the configured names, their chains, and time in steps."""
 
     def __init__(self, config: SimConfig) -> None:
-        self._clock = config.clock
+        self.clock = config.clock
         self._scale = config.cadence_scale
-        names = [CATALOGUE[symbol] for symbol in config.symbols]
+        names = [CATALOGUE[symbol] for symbol in dict.fromkeys((*config.symbols, *OTHER_SYMBOLS))]
         today = hours.new_york_date(config.clock.utcnow())
+        underlyings = [underlying(name, chains.quarter_end(today)) for name in names]
         self.universe = Universe(
-            concat(map(stock, names), concat.from_iterable(chains.chain(n, today) for n in names))
+            concat(underlyings, concat.from_iterable(chains.chain(n, today) for n in names))
         )
         self._shocks = np.random.default_rng([config.seed, 0])
         self.stocks = {
             name.symbol: StockWalk(name, np.random.default_rng([config.seed, name.con_id]))
             for name in names
         }
-        self._ids = {name.symbol: name.con_id for name in names}
+        self._ids = {contract.symbol: contract.con_id for contract in underlyings}
         # Options age from 10:00 New York on, not from the second of the start: same day, same path.
         self._opened = datetime.combine(today, datetime.min.time(), hours.NEW_YORK)
         self._opened += timedelta(hours=10)
         self.options = OptionBoards(self, config.seed)
+        self.past: Past = ModelPast(config.seed, self, today)
+        self._before = {symbol: dict(walk.board.values) for symbol, walk in self.stocks.items()}
         self._started: float | None = None
         self._stock_steps = 0
         self._option_steps = 0
@@ -154,13 +158,25 @@ class Market:
         walk = self.stocks[symbol]
         return walk.mid, walk.volatility
 
+    def previous_close(self, symbol: str) -> float:
+        """Return the close that tick 9 shows."""
+        return float(self._before[symbol][9])
+
+    def volume(self, symbol: str) -> float:
+        """Return the average volume of a day that tick 21 shows."""
+        return float(self._before[symbol][21])
+
+    def moment(self) -> datetime:
+        """Return the model's time."""
+        return self.now()
+
     def now(self) -> datetime:
         """Return the model's time."""
         return self._opened + timedelta(seconds=self._stock_steps * STOCK_STEP_S)
 
     def unix_ms(self) -> int:
         """Return the wall clock, for prints."""
-        return self._clock.unix_ns() // 1_000_000
+        return self.clock.unix_ns() // 1_000_000
 
     def advance(self, now: float) -> Sequence[Change]:
         """Run the next step if it is due; one a call, so that none is conflated away."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ibcore.sim import wire
+from ibcore.sim.messages_data import DATA_MESSAGES
 from ibcore.sim.messages_orders import ORDER_MESSAGES
 
 _ALWAYS: Final = 0
@@ -104,7 +105,7 @@ def _listed(names: str) -> tuple[Field, ...]:
 
 MESSAGES.update(
     (name, _message(msg_id, *_listed(names), version=version))
-    for name, (msg_id, version, names) in ORDER_MESSAGES.items()
+    for name, (msg_id, version, names) in {**ORDER_MESSAGES, **DATA_MESSAGES}.items()
 )
 
 

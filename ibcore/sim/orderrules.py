@@ -17,7 +17,7 @@ from ibcore.sim.triggers import TRIGGER_METHODS
 _TYPES: Final = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 _TIFS: Final = frozenset({"", "DAY", "GTC", "IOC", "FOK", "GTD"})
 _LIMITED: Final = frozenset({"LMT", "STP LMT"})
-_MAX_SIZE: Final = {"STK": 1_000_000.0, "OPT": 10_000.0}
+_MAX_SIZE: Final = {"STK": 1_000_000.0, "OPT": 10_000.0, "FUT": 10_000.0, "CASH": 10_000_000.0}
 _MAX_ORDER_ID: Final = 2_000_000_000
 _MAX_PRICE: Final = 1_000_000.0
 _THROUGH_MARKET: Final = 0.5  # how far a limit may be on the far side of the market
@@ -108,7 +108,9 @@ def _check_size(order: Order, contract: Contract) -> Refusal | None:
     if quantity != int(quantity):
         text = "Fractional-sized order cannot be placed via API. Please use TWS to enter the order."
         return Refusal(10243, text)
-    most = _MAX_SIZE[contract.sec_type]
+    most = _MAX_SIZE.get(contract.sec_type)
+    if most is None:
+        return rejected(f"A contract of type {contract.sec_type} cannot be traded.")
     if quantity > most:
         return rejected(f"The size of the order exceeds the limit of {most:.0f}.")
     return None

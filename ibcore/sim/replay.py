@@ -17,6 +17,7 @@ from ibcore.sim.board import SIZE_OF, Board, Tick
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.contracts import Contract, Universe, stock
+from ibcore.sim.past import NoPast, Past
 from ibcore.sim.source import Change
 
 
@@ -28,6 +29,8 @@ class RecordedReplay:
         self._contract = stock(CATALOGUE[config.tape_symbol])
         self.universe = Universe([self._contract])
         self._board = Board()
+        self.clock: Clock = config.clock
+        self.past: Past = NoPast()
         self._speed = config.speed
         self._loop = config.tape_loop
         self._started: float | None = None
@@ -38,6 +41,10 @@ class RecordedReplay:
         if self._started is None:
             self._started = now
         return self.board(contract)
+
+    def moment(self) -> datetime:
+        """Return the present: nothing ages here."""
+        return self.clock.utcnow()
 
     def spot_of(self, _stock: Contract) -> float:
         """Return the last of the one stock there is."""
@@ -83,7 +90,8 @@ class DayReplay:
         self.universe = Universe(day.contracts)
         self._contracts = self.universe.by_id
         self._midnight = datetime.combine(day.day, time(), hours.NEW_YORK)
-        self._clock: Clock = config.clock
+        self.clock: Clock = config.clock
+        self.past: Past = NoPast()
         self._speed, self._loop = config.speed, config.tape_loop
         self._begin = tape.start_ms(config.tape_start)
         self._minutes = _by_minute(day)
@@ -160,7 +168,7 @@ class DayReplay:
             self._boards[quote.con_id].quote(
                 quote.bid or -1.0, quote.bid_size, quote.ask or -1.0, quote.ask_size
             )
-        unix_ms = self._clock.unix_ns() // 1_000_000
+        unix_ms = self.clock.unix_ns() // 1_000_000
         for trade in trades:
             _print(self._boards[trade.con_id], trade, unix_ms)
         return {quote.con_id for quote in quotes} | {trade.con_id for trade in trades}
@@ -171,10 +179,13 @@ class DayReplay:
         if not contracts or spot is None:
             return
         boards = [self._boards[contract.con_id] for contract in contracts]
-        now = self._midnight + timedelta(milliseconds=self.at_ms)
-        terms = computations.terms(contracts, spot, now)
+        terms = computations.terms(contracts, spot, self.moment())
         mids = np.array([_mid(board) for board in boards])
         computations.update(boards, terms, model_vol=options.implied_vol(terms, mids))
+
+    def moment(self) -> datetime:
+        """Return the tape's time."""
+        return self._midnight + timedelta(milliseconds=self.at_ms)
 
     def spot_of(self, stock: Contract) -> float:
         """Return the stock's mid."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from ibcore.sim.contracts import Spec
+from ibcore.sim.datarequests import DATA_PARSERS
 from ibcore.sim.fields import Fields, Malformed, Unsupported
 from ibcore.sim.orderrequests import ORDER_PARSERS
 from ibcore.sim.request import Request
@@ -210,6 +211,7 @@ PARSERS: Final[dict[int, Parser]] = {
     78: _option_parameters,
     81: _matching_symbols,
     91: _market_rule,
+    **DATA_PARSERS,
     **ORDER_PARSERS,
 }
 

@@ -25,6 +25,7 @@ from ibcore.sim import answers, requests, schedule, tape
 from ibcore.sim.clocks import SkewedClock
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.control import ControlPort
+from ibcore.sim.datadesk import DataDesk
 from ibcore.sim.farms import Farms
 from ibcore.sim.faultengine import Done, FaultEngine
 from ibcore.sim.ledger import Ledger
@@ -77,6 +78,7 @@ class Gateway:
         self.subscriptions = Subscriptions(
             self.source, self.ledger, limit=self.config.lines, farms=self.farms
         )
+        self.data = DataDesk(self.source, self.config, clock=self.clock, quiet=self.farms.silences)
         self.trading = Trading(self.config, self.source, self.sessions, ledger=self.ledger.orders)
         self.stopping = asyncio.Event()
         self.control_port: int | None = None
@@ -205,6 +207,7 @@ class Gateway:
             self.ledger.counts["sessions_failed"] += 1
         finally:
             self.subscriptions.drop_all(session)
+            self.data.drop_all(session)
             self.trading.drop(session)
             if self.sessions.get(session.client_id) is session:
                 del self.sessions[session.client_id]
@@ -246,13 +249,14 @@ class Gateway:
             return
         self.farms.turn(now)
         market_now = self._pace.market(passed, math.prod(self.speeds))
-        self.subscriptions.ahead_s = market_now - now
+        self.subscriptions.ahead_s = self.data.ahead_s = market_now - now
         if self._rate is not None:
             self._rate.turn(self.subscriptions, market_now, clock=self.clock)
         else:
             self._move(market_now)
         self.subscriptions.catch_up()
         self.subscriptions.end_snapshots(now)
+        self.data.turn()
         self.trading.turn()
         for session in self.sessions.values():
             session.flush()
@@ -263,3 +267,4 @@ class Gateway:
             if not changes:
                 break
             self.subscriptions.apply(changes)
+            self.data.note(changes)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from ibcore.sim.board import Board, Tick
+from ibcore.sim.config import Clock
 from ibcore.sim.contracts import Contract, Universe
+from ibcore.sim.past import Past
 
 
 class Change(NamedTuple):
@@ -20,6 +23,8 @@ class Source(Protocol):
     """A model or a tape."""
 
     universe: Universe
+    clock: Clock  # what clients are shown: the wall clock, or a tape's
+    past: Past
 
     def watch(self, contract: Contract, now: float) -> Board:
         """Start to keep the board of `contract`; the first watch starts the clock of the source."""
@@ -29,6 +34,9 @@ class Source(Protocol):
 
     def spot_of(self, stock: Contract) -> float:
         """Return roughly what a stock costs now, whether or not it is watched."""
+
+    def moment(self) -> datetime:
+        """Return the time from which options age."""
 
     def unwatch(self, contract: Contract) -> None:
         """Stop keeping the board of an option nobody looks at."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from ibcore.sim import messages, wire
-from tests.conformance import examples_orders
+from tests.conformance import examples_data, examples_orders
 from tests.conformance.rows import CONTRACT, Example
 
 ROWS: Final[tuple[Example, ...]] = (
@@ -73,6 +73,7 @@ ROWS: Final[tuple[Example, ...]] = (
     Example("market_rule", {"rule": 110, "increments": [2, 0, 0.01, 3, 0.05]}),
     Example("completed_orders_end"),
     *examples_orders.rows(),
+    *examples_data.rows(),
 )  # fmt: skip
 
 HOT: Final[tuple[Example, ...]] = (
@@ -114,12 +115,14 @@ _NOT_COMPUTED = "the official client turns -1 and -2 (not computed) into None; i
 EXPLAINED: Final[dict[str, str]] = {
     "securityDefinitionOptionParameter.2": "ib_async leaves underConId text",
     **examples_orders.EXPLAINED,
+    **examples_data.EXPLAINED,
     **{f"tickOptionComputation.{place}": _NOT_COMPUTED for place in range(3, 11)},
 }
 
 # What only one of the two has a place for.
 ONE_SIDED: Final[dict[str, str]] = {
     **examples_orders.ONE_SIDED,
+    **examples_data.ONE_SIDED,
     "mdsizemultiplier": "the size multiplier of servers before 164, which ib_async skips",
     "funddistributionpolicyindicator": "an enumeration whose first member stands for nothing",
     "fundassettype": "the same",

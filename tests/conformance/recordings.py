@@ -18,6 +18,7 @@ from ibcore.sim import details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import stock
 from ibcore.sim.tickets import Ticket
+from tests.conformance import recordings_data as data
 from tests.conformance import recordings_orders as orders
 
 WIRE: Final = Path(
@@ -185,4 +186,25 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("59|1|", orders.commission),
     Row("71|3|6|", orders.position_multi),
     Row("101|265598|", orders.completed_order),
+    Row("17|9000|", data.two_days,
+        dict.fromkeys((6, 7, 8, 9, 14, 15, 16, 17), data.ZEROS)),
+    Row("50|3|9001|", _of("real_time_bar", req_id=9001, time=1678323335, open=4028.75,
+                          high=4029.0, low=4028.25, close=4028.5, volume=2.0, wap=4026.75,
+                          trades=1),
+        dict.fromkeys((5, 7), data.ZEROS)),
+    Row("88|9000|", _of("head_timestamp", req_id=9000, timestamp="1560346200")),
+    Row("96|9000|", data.MIDPOINTS),
+    Row("97|9000|", data.BID_ASKS),
+    Row("98|9000|", data.LASTS),
+    Row("99|9000|1|", _of("tick_by_tick_last", req_id=9000, kind=1, time=1678740829,
+                          price=3895.25, size=7.0, mask=2)),
+    Row("99|9000|3|", _of("tick_by_tick_bid_ask", req_id=9000, kind=3, time=1678745793,
+                          bid=3895.5, ask=3896.0, bid_size=9.0, ask_size=11.0, mask=1),
+        dict.fromkeys((4, 5), data.ZEROS)),
+    Row("99|9000|4|", _of("tick_by_tick_mid_point", req_id=9000, kind=4, time=1678746113,
+                          mid_point=3896.875)),
+    Row("106|9000|", _of("historical_schedule", req_id=9000, start="20230414-09:30:00",
+                         end="20230414-16:00:00", zone="US/Eastern",
+                         sessions_details=[1, "20230414-09:30:00", "20230414-16:00:00",
+                                           "20230414"])),
 )  # fmt: skip
