@@ -92,7 +92,7 @@ def _option_parameters(
 def _market_data_type(
     _context: Context, session: Session, request: requests.MarketDataType
 ) -> None:
-    # Live data is permitted for everything here, so IB would go on sending live data (58 says 1).
+    # For lines that are opened from now on; who may see live data goes on seeing it (58 says 1).
     session.market_data_kind = request.kind
 
 

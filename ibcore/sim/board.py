@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-PRICE_TICKS: Final = frozenset({1, 2, 4, 6, 7, 9, 14, 15, 16, 17, 18, 19, 20, 37})
-SIZE_TICKS: Final = frozenset({0, 3, 5, 8, 21, 27, 28, 29, 30, 63, 64, 65, 87, 89})
-STRING_TICKS: Final = frozenset({32, 33, 45, 48, 84})
+PRICE_TICKS: Final = frozenset({1, 2, 4, 6, 7, 9, 14, 15, 16, 17, 18, 19, 20, 35, 37, 57})
+SIZE_TICKS: Final = frozenset({0, 3, 5, 8, 21, 27, 28, 29, 30, 34, 36, 61, 63, 64, 65, 87, 89})
+STRING_TICKS: Final = frozenset({32, 33, 45, 48, 59, 77, 84})
 SIZE_OF: Final = {1: 0, 2: 3, 4: 5}
 COMPUTATIONS: Final = (10, 11, 12, 13)
 
@@ -31,18 +31,22 @@ GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
     106: (24,),
     165: (15, 16, 17, 18, 19, 20, 21),
     221: (37,),
+    225: (34, 35, 36, 61),
     232: (37,),
     233: (48,),
     236: (46, 89),
     293: (54,),
     294: (55,),
     295: (56,),
+    318: (57,),
+    375: (77,),
     411: (58,),
+    456: (59,),
     595: (63, 64, 65),
 }
 # Legal to ask for, and nothing comes of it here.
-_SILENT: Final = frozenset({162, 225, 256, 258, 292, 318, 375, 456, 460, 577, 586, 588, 619})
-_STOCKS_ONLY: Final = frozenset({165, 236, 258, 456, 595})
+_SILENT: Final = frozenset({162, 256, 258, 292, 460, 577, 586, 588, 619})
+_STOCKS_ONLY: Final = frozenset({165, 225, 236, 258, 456, 595})
 LEGAL: Final = {
     "STK": frozenset(GENERIC_TICKS) | _SILENT,
     "OPT": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
@@ -89,3 +93,4 @@ class Board:
         values[54] = float(values.get(54, 0.0)) + 1
         vwap = turnover / volume
         values[48] = f"{price};{size:g};{unix_ms};{volume:.0f};{vwap:.8f};true"
+        values[57], values[77] = price, values[48]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from ibcore import clock as wall
-from ibcore.sim import farms, limits, schedule, wire
+from ibcore.sim import farms, limits, permissions, schedule, wire
 from ibcore.sim.catalogue import CATALOGUE, DEFAULT_SYMBOLS
 from ibcore.sim.historypacing import MODES
 
@@ -57,6 +58,9 @@ class SimConfig:
     trading_hours: bool = False  # True: orders wait for 09:30 in New York (399)
     tif_preset: bool = True  # an order without time in force is told that it is for the day (10349)
     write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
+    # By symbol, "*" for the rest: live, partial, additional, delayed or none (module permissions).
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    closed: bool = False  # the market is closed: nothing moves, and only frozen data has quotes
     history_pacing: str = "small"  # what IB's pacing is held to: small (bars <= 30 s), all, off
     clock: Clock = field(default_factory=_wall_clock)
 
@@ -69,6 +73,7 @@ class SimConfig:
                 f"The simulator does not know {', '.join(unknown)};"
                 f" it knows {', '.join(CATALOGUE)}."
             )
+        permissions.check(self.permissions)
         if self.history_pacing not in MODES:
             raise ValueError(f"history_pacing must be one of {', '.join(MODES)}.")
         for name in ("speed", "cadence_scale", "snapshot_s"):

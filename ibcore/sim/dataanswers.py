@@ -33,7 +33,11 @@ def _tick_by_tick(context: Context, session: Session, request: TickByTick) -> No
     if contract is None or _taken(context, session, request):
         return
     streams = context.data.streams
-    if contract.is_option:
+    if not context.permissions.is_live(contract):
+        text = "Failed to request tick-by-tick data:No market data permissions for "
+        text += f"{contract.name.primary_exchange} {contract.sec_type}"
+        session.error(request.req_id, 10189, text)
+    elif contract.is_option:
         text = "Failed to request tick-by-tick data:Tick-by-tick data of options is historical only"
         session.error(request.req_id, 10189, text)
     elif streams.count(tickbytick.NAME) >= tickbytick.LIMIT:
@@ -71,7 +75,9 @@ def _depth(context: Context, session: Session, request: Depth) -> None:
     if contract is None or _taken(context, session, request):
         return
     streams = context.data.streams
-    if not _has_depth(contract, request):
+    if not context.permissions.is_live(contract):
+        session.error(request.req_id, 354, "Requested market data is not subscribed.")
+    elif not _has_depth(contract, request):
         text = "Deep market data is not supported for this combination of security type/exchange"
         session.error(request.req_id, 10092, text)
     elif not 0 < request.rows <= depth.MAX_ROWS:
@@ -97,6 +103,11 @@ def _has_depth(contract: Contract, request: Depth) -> bool:
 def _real_time_bars(context: Context, session: Session, request: RealTimeBars) -> None:
     contract = resolve(context, session, request.req_id, request.spec)
     if contract is None or _taken(context, session, request):
+        return
+    if not context.permissions.is_live(contract):
+        venue = f"{contract.name.primary_exchange} {contract.sec_type}"
+        text = f"Invalid Real-time Query:No market data permissions for {venue}"
+        session.error(request.req_id, 420, text)
         return
     if request.show not in livebars.REAL_TIME_SHOWS:
         refuse(session, request.req_id, f"Incorrect data type {request.show!r} for real-time bars")

@@ -21,6 +21,7 @@ from ibcore.sim.datarequests import HeadTimestamp, Histogram, HistoricalData
 from ibcore.sim.grains import Grains
 from ibcore.sim.historypacing import VIOLATION
 from ibcore.sim.livebars import KEPT, KeptBars
+from ibcore.sim.permissions import Permissions
 from ibcore.sim.request import Request
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
@@ -38,6 +39,7 @@ class Context(Protocol):
 
     source: Source
     data: DataDesk
+    permissions: Permissions
 
 
 def resolve(context: Context, session: Session, req_id: int, spec: Spec) -> Contract | None:
@@ -50,6 +52,15 @@ def resolve(context: Context, session: Session, req_id: int, spec: Spec) -> Cont
         text = f"The contract description specified for {spec.symbol} is ambiguous."
     session.error(req_id, 200, text)
     return None
+
+
+def permitted(context: Context, session: Session, req_id: int, contract: Contract) -> bool:
+    """Whether the past of a contract may be seen, or say 162."""
+    if context.permissions.is_live(contract):
+        return True
+    text = f"No market data permissions for {contract.name.primary_exchange} {contract.sec_type}"
+    session.error(req_id, 162, _SERVICE + text)
+    return False
 
 
 def refuse(session: Session, req_id: int, cause: str, code: int = 321) -> None:
@@ -65,7 +76,7 @@ def refuse(session: Session, req_id: int, cause: str, code: int = 321) -> None:
 def historical_data(context: Context, session: Session, request: HistoricalData) -> None:
     """Answer reqHistoricalData (20)."""
     contract = resolve(context, session, request.req_id, request.spec)
-    if contract is None:
+    if contract is None or not permitted(context, session, request.req_id, contract):
         return
     try:
         query, span = _query(context, contract, request)

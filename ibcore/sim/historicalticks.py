@@ -31,7 +31,7 @@ _REACH: Final = 400  # chunks; who finds fewer ticks in them gets fewer
 def historical_ticks(context: Context, session: Session, request: HistoricalTicks) -> None:
     """Answer reqHistoricalTicks (96)."""
     contract = historical.resolve(context, session, request.req_id, request.spec)
-    if contract is None:
+    if contract is None or not historical.permitted(context, session, request.req_id, contract):
         return
     wrong = _wrong(request)
     if wrong:

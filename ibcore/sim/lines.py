@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ibcore.sim import wire
@@ -20,6 +20,7 @@ from ibcore.sim.board import (
 )
 from ibcore.sim.contracts import Contract
 from ibcore.sim.ledger import LineKey
+from ibcore.sim.permissions import DELAY_S, LIVE_ONLY, TWINS
 
 if TYPE_CHECKING:
     from ibcore.sim.session import Session
@@ -29,17 +30,28 @@ class Line:
     """One subscription of one session. `ends_at` is set for snapshots (monotonic seconds)."""
 
     __slots__ = (
-        *("behind", "contract", "dead", "ends_at", "key", "req_id", "sent", "session", "wants"),
+        *("behind", "contract", "dead", "ends_at", "key", "req_id", "sent", "session", "twins"),
+        "wants",
     )
 
     def __init__(
-        self, session: Session, req_id: int, contract: Contract, *, generic: tuple[int, ...]
+        self,
+        session: Session,
+        req_id: int,
+        contract: Contract,
+        *,
+        generic: tuple[int, ...],
+        delayed: bool = False,
     ) -> None:
         self.session = session
         self.req_id = req_id
         self.contract = contract
         self.key: LineKey = (session.number, session.client_id, req_id, contract.con_id)
         self.wants = wanted_ticks(contract, generic)
+        self.twins: Mapping[int, int] = {}
+        if delayed:
+            self.twins = TWINS
+            self.wants = tuple(tick for tick in self.wants if tick not in LIVE_ONLY)
         self.sent: dict[int, float | str] = {}
         self.behind = False
         self.dead = False  # the client believes in it, and nothing will ever come
@@ -51,6 +63,13 @@ class Line:
             self.session.send_tick(self.key, data)
         self.behind = False
 
+    def hide_quotes(self) -> None:
+        """Show no bid and no ask: the market is closed, and this line is not frozen."""
+        self.wants = tuple(tick for tick in self.wants if tick not in (0, 1, 2, 3))
+        for side in (1, 2):
+            kind = self.twins.get(side, side)
+            self.session.send_tick(self.key, wire.tick_price(self.req_id, kind, "-1", "0", 0))
+
     def send_exactly(self, tick: Tick) -> None:
         """Send one tick of a tape as it stands, even if it repeats a value."""
         self.session.send_tick(self.key, self._message(tick))
@@ -61,7 +80,10 @@ class Line:
             return self._single(tick.tick_type, tick.value)
         self.sent[SIZE_OF[tick.tick_type]] = tick.size
         price, size = wire.number(float(tick.value)), wire.number(tick.size)
-        return wire.tick_price(self.req_id, tick.tick_type, price, size, 0)
+        return wire.tick_price(self.req_id, self._shown(tick.tick_type), price, size, 0)
+
+    def _shown(self, tick_type: int) -> int:
+        return self.twins.get(tick_type, tick_type)
 
     def _changes(self, board: Board) -> Iterator[bytes]:
         values, sent = board.values, self.sent
@@ -85,25 +107,29 @@ class Line:
         written = wire.number(size)
         # Bit 0: may be executed automatically. Last prices do not carry it.
         mask = 0 if tick_type == 4 else 1
-        yield wire.tick_price(self.req_id, tick_type, wire.number(value), written, mask)
-        yield wire.tick_size(self.req_id, size_type, written)
+        kind = self._shown(tick_type)
+        yield wire.tick_price(self.req_id, kind, wire.number(value), written, mask)
+        yield wire.tick_size(self.req_id, self._shown(size_type), written)
 
     def _single(self, tick_type: int, value: float | str) -> bytes:
+        kind = self._shown(tick_type)
         if tick_type in STRING_TICKS:
-            return wire.tick_string(self.req_id, tick_type, str(value))
+            late = tick_type == 45 and self.twins
+            text = str(int(value) - DELAY_S) if late else str(value)
+            return wire.tick_string(self.req_id, kind, text)
         written = wire.number(float(value))
         if tick_type in SIZE_TICKS:
-            return wire.tick_size(self.req_id, tick_type, written)
+            return wire.tick_size(self.req_id, kind, written)
         if tick_type in PRICE_TICKS:
-            return wire.tick_price(self.req_id, tick_type, written, "0", 0)
-        return wire.tick_generic(self.req_id, tick_type, written)
+            return wire.tick_price(self.req_id, kind, written, "0", 0)
+        return wire.tick_generic(self.req_id, kind, written)
 
     def _computations(self, board: Board) -> Iterator[bytes]:
         for tick_type in COMPUTATIONS:
             value = board.computations.get(tick_type)
             if value is not None and self.sent.get(tick_type) != value:
                 self.sent[tick_type] = value
-                yield wire.tick_computation(self.req_id, tick_type, value)
+                yield wire.tick_computation(self.req_id, self._shown(tick_type), value)
 
 
 def wanted_ticks(contract: Contract, generic: tuple[int, ...]) -> tuple[int, ...]:

@@ -61,6 +61,8 @@ class StockWalk:
             46: 3.0, 89: float(int(draw(5e6, 5e7))), 87: float(int(draw(2e5, 9e5))),
             37: price, 54: 0.0, 55: 0.0, 56: 0.0, 58: round(self.volatility, 6),
             63: 0.0, 64: 0.0, 65: 0.0,
+            34: average // 50, 35: price, 36: average // 500, 57: price, 61: 0.0,
+            59: f"{price * 0.004:.2f},{price * 0.0042:.2f},,{price * 0.001:.2f}",
         })  # fmt: skip
         self._spread()
 

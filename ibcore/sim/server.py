@@ -32,6 +32,7 @@ from ibcore.sim.ledger import Ledger
 from ibcore.sim.listener import Listener
 from ibcore.sim.market import Market
 from ibcore.sim.pace import Pace
+from ibcore.sim.permissions import Permissions
 from ibcore.sim.rate import RateDriver
 from ibcore.sim.replay import DayReplay, RecordedReplay
 from ibcore.sim.session import Session
@@ -75,8 +76,13 @@ class Gateway:
         self._rate = _rate_driver(self.config, self.source, self.ledger)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
         self.farms = Farms(self.sessions.values, wake_s=self.config.farm_wake_s)
+        self.permissions = Permissions(given.permissions, closed=given.closed)
         self.subscriptions = Subscriptions(
-            self.source, self.ledger, limit=self.config.lines, farms=self.farms
+            self.source,
+            self.ledger,
+            limit=self.config.lines,
+            farms=self.farms,
+            permissions=self.permissions,
         )
         self.data = DataDesk(self.source, self.config, clock=self.clock, quiet=self.farms.silences)
         self.trading = Trading(self.config, self.source, self.sessions, ledger=self.ledger.orders)
@@ -252,7 +258,7 @@ class Gateway:
         self.subscriptions.ahead_s = self.data.ahead_s = market_now - now
         if self._rate is not None:
             self._rate.turn(self.subscriptions, market_now, clock=self.clock)
-        else:
+        elif not self.config.closed:
             self._move(market_now)
         self.subscriptions.catch_up()
         self.subscriptions.end_snapshots(now)

@@ -11,6 +11,7 @@ from ibcore.sim.contracts import Contract
 from ibcore.sim.farms import Farms
 from ibcore.sim.ledger import Ledger
 from ibcore.sim.lines import Line
+from ibcore.sim.permissions import DELAYED, LIVE, Decision, Permissions
 from ibcore.sim.requests import MarketData
 from ibcore.sim.source import Change, Source
 
@@ -24,11 +25,20 @@ _LEGAL_HINT = "100(Option Volume),101(Option Open Interest),106(impvolat),233(RT
 class Subscriptions:
     """The lines of one gateway."""
 
-    def __init__(self, source: Source, ledger: Ledger, *, farms: Farms, limit: int | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger,
+        *,
+        farms: Farms,
+        limit: int | None,
+        permissions: Permissions,
+    ) -> None:
         self._source = source
         self._ledger = ledger
         self._limit = limit
         self._farms = farms
+        self._permissions = permissions
         self._by_con_id: dict[int, list[Line]] = {}
         self._snapshots: list[Line] = []
         self._behind: set[Line] = set()
@@ -46,14 +56,21 @@ class Subscriptions:
         contract = self._resolve(session, request)
         if contract is None or not self._may_open(session, request, contract):
             return
-        line = Line(session, request.req_id, contract, generic=request.generic_ticks)
+        decided = self._permissions.decide(contract, session.market_data_kind)
+        if not decided.kind:
+            session.error(request.req_id, decided.code, decided.text)
+            return
+        line = Line(
+            session, request.req_id, contract, generic=request.generic_ticks,
+            delayed=decided.kind >= DELAYED,
+        )  # fmt: skip
         session.lines[line.req_id] = line
         self._by_con_id.setdefault(contract.con_id, []).append(line)
         self.count += 1
         self.version += 1
         board = self._source.watch(contract, now + self.ahead_s)
         self._farms.use(contract, now)
-        self._greet(session, line)
+        self._greet(session, line, decided)
         if self.quiet(line):
             self._leave_behind(line)
         else:
@@ -98,7 +115,7 @@ class Subscriptions:
             return True
         return False
 
-    def _greet(self, session: Session, line: Line) -> None:
+    def _greet(self, session: Session, line: Line, decided: Decision) -> None:
         session.send_message(
             "tick_req_params",
             req_id=line.req_id,
@@ -106,7 +123,11 @@ class Subscriptions:
             bbo_exchange="9c0001" if not line.contract.is_option else "a90001",
             permissions=_NO_PERMISSION_NEEDED,
         )
-        session.send_message("market_data_type", req_id=line.req_id, kind=1)
+        session.send_message("market_data_type", req_id=line.req_id, kind=decided.kind)
+        if decided.code:
+            session.error(line.req_id, decided.code, decided.text)
+        if self._permissions.closed and decided.kind in (LIVE, DELAYED):
+            line.hide_quotes()
 
     def cancel(self, session: Session, req_id: int) -> None:
         """Answer cancelMktData."""
