@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.anyio
 SUBSCRIBE, CANCEL = 1, 2
 SHOWN = ("bid", "bid_size", "ask", "ask_size", "last", "iv", "delta")
 FAST = 2_000  # messages a second, where pacing is not what a test is about
+# IB would cut such a client off; a test that keeps to 50 a second takes a gateway with the limit.
+UNPACED = SimConfig(messages_per_second=None)
 
 
 class Opened:
@@ -106,7 +109,7 @@ async def stored(url: str, done: Done) -> tuple[dict[str, Any], list[dict[str, A
 
 
 async def test_a_snapshot_holds_what_the_gateway_last_said_before_each_take(db_url: str) -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(UNPACED)
     async with rig_on(gateway) as rig:
         result, rows = await stored(db_url, await rig.take(job(underlying="SPY", strikes=6)))
         lines = lines_of(gateway.ledger)
@@ -120,7 +123,7 @@ async def test_a_snapshot_holds_what_the_gateway_last_said_before_each_take(db_u
 
 
 async def test_the_newest_words_before_the_take_are_not_missed(db_url: str) -> None:
-    gateway = Gateway(SimConfig(cadence_scale=0.05))  # every option moves every 5 ms
+    gateway = Gateway(replace(UNPACED, cadence_scale=0.05))  # every option moves every 5 ms
     async with rig_on(gateway, lines=10, messages_per_s=100) as rig:
         _, rows = await stored(db_url, await rig.take(job(strikes=5)))
         lines = lines_of(gateway.ledger)
@@ -138,7 +141,7 @@ async def test_one_silent_strike_stalls_nobody_and_is_missing(db_url: str) -> No
             silenced.add(contract.con_id)
         return contract.con_id in silenced
 
-    async with rig_on(silent_gateway(SimConfig(), silent), lines=4) as rig:
+    async with rig_on(silent_gateway(UNPACED, silent), lines=4) as rig:
         began = monotonic()
         done = await rig.take(job(strikes=8, expiries=1, contract_deadline_s=0.6))
         took = monotonic() - began
@@ -153,7 +156,7 @@ async def test_one_silent_strike_stalls_nobody_and_is_missing(db_url: str) -> No
 
 
 async def test_never_more_lines_are_open_than_the_budget_gives(db_url: str) -> None:
-    gateway = Gateway(SimConfig(lines=7))
+    gateway = Gateway(replace(UNPACED, lines=7))
     async with rig_on(gateway, lines=7) as rig:
         rig.budget.take("watch", 3)
         result, _ = await stored(db_url, await rig.take(job(strikes=10)))
@@ -174,7 +177,7 @@ async def test_never_more_messages_a_second_than_the_pacer_allows(db_url: str) -
 
 
 async def test_nearest_the_money_comes_first() -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(UNPACED)
     async with rig_on(gateway) as rig:
         await rig.take(job(strikes=9, expiries=1))
     asked = [float(r.fields[5]) for r in gateway.ledger.requests if _is_option_line(r)]
@@ -186,7 +189,7 @@ async def test_nearest_the_money_comes_first() -> None:
 
 
 async def test_a_listing_costs_one_message_per_expiry_and_right_once_a_day() -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(UNPACED)
     async with rig_on(gateway) as rig:
         await rig.take(job(strikes=2, expiries=3))
         first = _details_asked(gateway.ledger)
@@ -212,7 +215,7 @@ async def test_a_listing_costs_one_message_per_expiry_and_right_once_a_day() -> 
 async def test_what_cannot_be_done_is_refused_with_the_reason(
     payload: dict[str, Any], kind: str, text: str
 ) -> None:
-    async with rig_on(Gateway(SimConfig())) as rig:
+    async with rig_on(Gateway(UNPACED)) as rig:
         with pytest.raises(RequestFailed, match=text) as refusal:
             await rig.take(job(**payload))
     assert refusal.value.kind == kind  # type: ignore[attr-defined]
@@ -229,7 +232,7 @@ async def test_a_sweep_that_cannot_end_in_time_does_not_begin() -> None:
 
 
 async def test_a_chain_without_a_single_quote_is_a_failure_that_says_why_that_may_be() -> None:
-    gateway = silent_gateway(SimConfig(), lambda contract: contract.is_option)
+    gateway = silent_gateway(UNPACED, lambda contract: contract.is_option)
     async with rig_on(gateway) as rig:
         with pytest.raises(RequestFailed, match="None of 4 contracts of SPY has a quote") as empty:
             await rig.take(job(strikes=2, expiries=1, contract_deadline_s=0.2))
@@ -240,7 +243,7 @@ async def test_without_a_free_line_the_request_fails_and_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sidecar.chain_sweep.STARVED_S", 0.1)
-    async with rig_on(Gateway(SimConfig()), lines=3) as rig:
+    async with rig_on(Gateway(UNPACED), lines=3) as rig:
         rig.budget.take("watch", 3)
         with pytest.raises(RequestFailed, match="All 3 market-data lines are in use"):
             await rig.take(job())
@@ -254,7 +257,7 @@ async def test_without_a_session_the_request_fails_soon(monkeypatch: pytest.Monk
 
 
 async def test_a_session_lost_half_way_fails_with_how_far_it_was() -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(UNPACED)
     async with rig_on(gateway, messages_per_s=60) as rig:
         request = job(strikes=20)
 
@@ -270,7 +273,7 @@ async def test_a_session_lost_half_way_fails_with_how_far_it_was() -> None:
 
 
 async def test_a_cancelled_sweep_leaves_no_line_behind() -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(UNPACED)
     async with rig_on(gateway) as rig:
         request = job(strikes=400)
         with anyio.CancelScope() as scope:
@@ -290,7 +293,7 @@ async def test_from_the_request_row_to_the_snapshot_in_one_transaction(db_url: s
     async def on_progress(done: int, _total: int) -> None:
         moved.append(done)
 
-    async with rig_on(Gateway(SimConfig()), messages_per_s=60) as rig:
+    async with rig_on(Gateway(UNPACED), messages_per_s=60) as rig:
         worker = RequestWorker(
             db_url, sidecar="main", epoch=7, handlers={KIND: rig.take}, poll_s=0.2
         )
@@ -312,7 +315,7 @@ async def test_from_the_request_row_to_the_snapshot_in_one_transaction(db_url: s
 async def test_a_deadline_in_the_middle_leaves_no_snapshot_and_no_line(db_url: str) -> None:
     with psycopg.connect(db_url, autocommit=True) as conn:
         conn.execute(ALIVE)
-    gateway = silent_gateway(SimConfig(), lambda contract: contract.is_option)
+    gateway = silent_gateway(UNPACED, lambda contract: contract.is_option)
     async with rig_on(gateway) as rig:
         worker = RequestWorker(
             db_url, sidecar="main", epoch=7, handlers={KIND: rig.take}, poll_s=0.2
