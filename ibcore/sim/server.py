@@ -180,6 +180,11 @@ class Gateway:
         """Every connection, started or not, in the order in which they came."""
         return list(self._connections.values())
 
+    @property
+    def turned_at(self) -> float | None:
+        """When the pump turned last, by the clock that was given: all that was due is written."""
+        return self._pace.at
+
     def stalled_s(self) -> float:
         """How long the gateway has ever stood still, as far as it knows now."""
         return self._pace.stalled_s(self.clock.monotonic())

@@ -52,6 +52,14 @@ async def test_a_running_simulator_is_read_disturbed_and_stopped() -> None:
         assert "connections cut" in (await sim("fault", "drop", *control))[1]
         code, _, err = await sim("fault", "flood", *control)
         assert (code, err.count("\n")) == (1, 1)
+        arguments = ("slow", "latency_ms=40", "--for", "0.1", "--client", "3", "--seed", "5")
+        code, out, _ = await sim("fault", *arguments, *control)
+        assert (code, out.splitlines()[0]) == (0, "0 connections under slow")
+        repeat = "repeat: ibkeeper sim fault slow --for 0.1 --client 3 --seed 5 latency_ms=40"
+        assert out.splitlines()[1].startswith(repeat)
+        code, out, _ = await sim("ledger", "--json", "--kind", "fault", *control)
+        told = [json.loads(line) for line in out.splitlines()]
+        assert [entry["name"] for entry in told][:2] == ["drop", "slow"]
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 5.0) == 0
 
@@ -63,6 +71,9 @@ async def test_a_running_simulator_is_read_disturbed_and_stopped() -> None:
         (("run", "--tape", "/no/such/tape"), 3, "not a tape"),
         (("ledger", "--control-port", "1"), 1, "ibkeeper sim run"),
         (("run", "--port", "70000"), 2, "port"),
+        (("run", "--server-version", "200"), 3, "100 to 178"),
+        (("run", "--nightly", "late"), 3, "New York time"),
+        (("fault", "slow", "latency_ms"), 3, "name=value"),
     ],
 )
 async def test_a_mistake_is_one_clear_message(
@@ -72,3 +83,10 @@ async def test_a_mistake_is_one_clear_message(
     assert returned == code
     assert hint in err
     assert "Traceback" not in err
+
+
+async def test_the_catalogue_of_faults_needs_no_gateway() -> None:
+    code, out, _ = await sim("fault", "--list")
+    assert code == 0
+    for words in ("refuse     --for 20", "latency_ms=200  added to every write", "lost-ack"):
+        assert words in out
