@@ -24,8 +24,13 @@ class SilentSubscriptions(Subscriptions):
     """Accepts lines on some contracts and never says a word about them."""
 
     def __init__(self, gateway: Gateway, silent: Silent) -> None:
-        limit, farms = gateway.config.lines, gateway.farms
-        super().__init__(gateway.source, gateway.ledger, farms=farms, limit=limit)
+        super().__init__(
+            gateway.source,
+            gateway.ledger,
+            farms=gateway.farms,
+            permissions=gateway.permissions,
+            limit=gateway.config.lines,
+        )
         self._silent = silent
         self._silenced: set[int] = set()
 

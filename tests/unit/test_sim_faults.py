@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ibcore.sim import faults, plans
@@ -79,6 +81,11 @@ def test_the_catalogue_is_listed_with_its_parameters() -> None:
     assert rows["1100"]["targets"] == []
     assert rows["garble"]["targets"] == ["client", "line"]
     assert rows["farm"]["parameters"][1]["default"] is False  # type: ignore[index]
+
+
+def test_the_page_names_every_fault() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    assert [name for name in faults.CATALOGUE if f"`{name}`" not in page] == []
 
 
 def test_every_row_has_help_and_so_has_every_parameter() -> None:
