@@ -137,7 +137,7 @@ def write_tape(folder: Path) -> Path:
     """Write ten minutes of recorded ticks of one stock, ten a second."""
     ticks = [
         {
-            "time": f"2026-11-23T15:{second // 60:02}:{second % 60:02}.{tenth}+00:00",
+            "time": f"2026-11-23T15:{second // 60:02}:{second % 60:02}.{tenth}00+00:00",
             "price": round(200 + (second * 10 + tenth) % 97 / 100, 2),
             "size": 100 + second % 50 * 100,
             "tickType": (1, 2, 4)[tenth % 3],
