@@ -11,7 +11,6 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,8 +37,11 @@ def run(
     control_port: Port = 4003,
     host: str = "127.0.0.1",
     seed: int = 7,
-    tape: Annotated[Path | None, typer.Option(help="Recorded ticks (JSON) or a folder.")] = None,
+    tape: Annotated[
+        str | None, typer.Option(help="A file, a folder, or postgresql://…?day=")
+    ] = None,
     speed: Annotated[float, typer.Option(help="Times real time, for tapes.")] = 1.0,
+    time: Annotated[str, typer.Option(help="What clients are told it is: now, or tape.")] = "now",
     loop: Annotated[bool, typer.Option(help="Start the tape again at its end.")] = False,
     rate: Annotated[float | None, typer.Option(help="Messages a second in all; benches.")] = None,
     cadence: Annotated[float, typer.Option(help="0.1: ten times IB's cadence.")] = 1.0,
@@ -60,6 +62,7 @@ def run(
             tape=tape,
             speed=speed,
             tape_loop=loop,
+            time=time,
             rate=rate,
             cadence_scale=cadence,
             ledger_limit=ledger_limit,

@@ -86,14 +86,14 @@ class Archive:
         for day in days:
             if (sessions is not None and taken >= sessions) or (first and day <= first):
                 return
-            if _opens(day, query) < query.end:
+            if self._past.complete or _opens(day, query) < query.end:
                 taken += 1
                 yield day
 
     def _day(self, query: Query, day: date, left: int | None) -> Grains:
         show = query.show if query.show in OWN_SERIES else PRICES
         rows = grains.between(self._past.minutes(query.contract, day, show=show), 0.0, query.end)
-        if query.regular:
+        if query.regular and not self._past.complete:
             opens, closes = hours.regular(day)
             rows = grains.between(rows, opens, closes)
         if left is not None:

@@ -49,6 +49,7 @@ class SimConfig:
     tape_symbol: str = "TAPE"  # who a recorded-ticks tape is served as
     tape_start: str = "09:30"  # New York time at which a day's tape begins
     tape_loop: bool = False  # False: hold the last values
+    time: str = "now"  # what clients are told the time is: now, or the tape's ("tape")
     rate: float | None = None  # messages a second in all, every one a change; for benches
     ledger_limit: int | None = None  # ticks and requests kept; None: all
     messages_per_second: float | None = limits.MESSAGES_A_SECOND  # a connection's; None: no limit
@@ -73,6 +74,8 @@ class SimConfig:
                 f"The simulator does not know {', '.join(unknown)};"
                 f" it knows {', '.join(CATALOGUE)}."
             )
+        if self.time not in ("now", "tape") or (self.time == "tape" and self.tape is None):
+            raise ValueError(f"time must be now, or tape if there is one, not {self.time!r}.")
         permissions.check(self.permissions)
         if self.history_pacing not in MODES:
             raise ValueError(f"history_pacing must be one of {', '.join(MODES)}.")

@@ -180,6 +180,9 @@ class Market:
         """Return the wall clock, for prints."""
         return self.clock.unix_ns() // 1_000_000
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def advance(self, now: float) -> Sequence[Change]:
         """Run the next step if it is due; one a call, so that none is conflated away."""
         if self._started is None:

@@ -40,9 +40,10 @@ _PLACES = {1: 0, 0: 1, 2: 2, 3: 3}  # tick types of a quote, and where they stan
 class _Seen:
     """What was last seen of one contract."""
 
-    __slots__ = ("last", "printed", "quote", "volume")
+    __slots__ = ("board", "last", "printed", "quote", "volume")
 
-    def __init__(self, volume: float) -> None:
+    def __init__(self, board: Board, volume: float) -> None:
+        self.board = board
         self.volume = volume
         self.quote = [0.0, 0.0, 0.0, 0.0]
         self.last = 0.0
@@ -58,17 +59,14 @@ class Observer:
     def note(self, contract: Contract, board: Board, ticks: tuple[Tick, ...]) -> list[Event]:
         """Return what happened to a contract since it was noted last."""
         seen = self._seen.get(contract.con_id)
-        if seen is None:
-            # An option's board begins with the volume of a day that nobody watched.
+        if seen is None or seen.board is not board:
+            # An option's board begins with the volume of a day that nobody watched, and again
+            # with each first watcher.
             volume = float(board.values.get(8, 0.0)) if contract.is_option else 0.0
-            seen = self._seen[contract.con_id] = _Seen(volume)
+            seen = self._seen[contract.con_id] = _Seen(board, volume)
         if ticks:
             return [event for tick in ticks for event in _of_tick(contract.con_id, seen, tick)]
         return list(_of_board(contract.con_id, seen, board))
-
-    def forget(self, con_id: int) -> None:
-        """Start anew with a contract whose board is gone."""
-        self._seen.pop(con_id, None)
 
 
 def _of_board(con_id: int, seen: _Seen, board: Board) -> Iterator[Event]:

@@ -17,6 +17,7 @@ from ibcore.sim.board import SIZE_OF, Board, Tick
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.contracts import Contract, Universe, stock
+from ibcore.sim.daypast import DayPast
 from ibcore.sim.past import NoPast, Past
 from ibcore.sim.source import Change
 
@@ -26,6 +27,8 @@ class RecordedReplay:
 
     def __init__(self, config: SimConfig, path: Path) -> None:
         self._ticks = tape.read_recorded(path)
+        self._begins = tape.recorded_start(path)
+        self._offset_s = 0.0
         self._contract = stock(CATALOGUE[config.tape_symbol])
         self.universe = Universe([self._contract])
         self._board = Board()
@@ -43,8 +46,8 @@ class RecordedReplay:
         return self.board(contract)
 
     def moment(self) -> datetime:
-        """Return the present: nothing ages here."""
-        return self.clock.utcnow()
+        """Return the tape's time."""
+        return self._begins + timedelta(seconds=self._offset_s)
 
     def spot_of(self, _stock: Contract) -> float:
         """Return the last of the one stock there is."""
@@ -62,6 +65,9 @@ class RecordedReplay:
         """Whether every tick has been handed out."""
         return self._next >= len(self._ticks)
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def advance(self, now: float) -> Sequence[Change]:
         """Return the ticks that are due."""
         if self._started is None:
@@ -69,6 +75,7 @@ class RecordedReplay:
         if self.finished and self._loop:
             self._started, self._next = now, 0
         offset = (now - self._started) * self._speed
+        self._offset_s = min(offset, self._ticks[-1].offset_s)
         first = self._next
         while not self.finished and self._ticks[self._next].offset_s <= offset:
             self._put(self._ticks[self._next].tick)
@@ -91,7 +98,6 @@ class DayReplay:
         self._contracts = self.universe.by_id
         self._midnight = datetime.combine(day.day, time(), hours.NEW_YORK)
         self.clock: Clock = config.clock
-        self.past: Past = NoPast()
         self._speed, self._loop = config.speed, config.tape_loop
         self._begin = tape.start_ms(config.tape_start)
         self._minutes = _by_minute(day)
@@ -100,6 +106,12 @@ class DayReplay:
         self._watchers: Counter[int] = Counter()
         self._started: float | None = None
         self._rewind()
+        self.past: Past = DayPast(day, self._midnight, lambda: self.at_ms, self._shift_s)
+
+    def _shift_s(self) -> float:
+        """How far what is shown is ahead of the tape: nothing, if the clock shows the tape."""
+        shown = self.clock.utcnow() - self.moment()
+        return max(float(round(shown.total_seconds())), 0.0)
 
     def _rewind(self) -> None:
         """Set the boards to what stood on the screen when the tape begins."""
@@ -143,6 +155,9 @@ class DayReplay:
     def finished(self) -> bool:
         """Whether the last bar has been handed out."""
         return self._next >= len(self._ends)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def advance(self, now: float) -> Sequence[Change]:
         """Move to the next bar's end if it is due."""

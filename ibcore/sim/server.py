@@ -14,14 +14,13 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import structlog
 
 from ibcore.errors import PortTaken
-from ibcore.sim import answers, requests, schedule, tape
+from ibcore.sim import answers, requests, schedule
 from ibcore.sim.clocks import SkewedClock
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.control import ControlPort
@@ -34,26 +33,19 @@ from ibcore.sim.market import Market
 from ibcore.sim.pace import Pace
 from ibcore.sim.permissions import Permissions
 from ibcore.sim.rate import RateDriver
-from ibcore.sim.replay import DayReplay, RecordedReplay
 from ibcore.sim.session import Session
 from ibcore.sim.source import Source
 from ibcore.sim.subscriptions import Subscriptions
+from ibcore.sim.tapeclock import TapeClock
+from ibcore.sim.tapes import open_source, shown
 from ibcore.sim.trading import Trading
 
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
-__all__ = ["Gateway", "SimConfig"]
+__all__ = ["Gateway", "SimConfig", "open_source"]
 
 _PUMP_S: Final = 0.005
 _STEPS_PER_TURN: Final = 50  # then other tasks have their turn
-
-
-def open_source(config: SimConfig) -> Source:
-    """Choose the model or the tape; reading a day's tape takes about two seconds."""
-    if config.tape is None:
-        return Market(config)
-    path = Path(config.tape)
-    return DayReplay(config, path) if tape.is_day(path) else RecordedReplay(config, path)
 
 
 def _rate_driver(config: SimConfig, source: Source, ledger: Ledger) -> RateDriver | None:
@@ -68,11 +60,14 @@ class Gateway:
     def __init__(self, config: SimConfig | None = None) -> None:
         given = config or SimConfig()
         self.wall = given.clock
-        self.skewed = SkewedClock(given.clock)
+        told = TapeClock(given.clock) if given.time == "tape" else given.clock
+        self.skewed = SkewedClock(told)
         self.clock: Clock = self.skewed
         self.config = replace(given, clock=self.clock)
         self.ledger = Ledger(limit=self.config.ledger_limit)
         self.source: Source = open_source(self.config)
+        if isinstance(told, TapeClock):
+            told.follow(self.source.moment)
         self._rate = _rate_driver(self.config, self.source, self.ledger)
         self.sessions: dict[int, Session] = {}  # by client id, started ones only
         self.farms = Farms(self.sessions.values, wake_s=self.config.farm_wake_s)
@@ -146,6 +141,7 @@ class Gateway:
         self.drop_all()
         if self._connections:
             await asyncio.wait(list(self._connections))
+        self.source.close()
         if self._control is not None:
             await self._control.stop()
             self._control = None
@@ -159,7 +155,7 @@ class Gateway:
             "port": self.port,
             "control_port": self.control_port,
             "seed": self.config.seed,
-            "tape": str(self.config.tape) if self.config.tape else None,
+            "tape": shown(self.config.tape) if self.config.tape else None,
             "sessions": sorted(self.sessions),
             "lines": self.subscriptions.count,
             "faults": self.faults.active,

@@ -41,5 +41,8 @@ class Source(Protocol):
     def unwatch(self, contract: Contract) -> None:
         """Stop keeping the board of an option nobody looks at."""
 
+    def close(self) -> None:
+        """Let go of what the values are read from."""
+
     def advance(self, now: float) -> Sequence[Change]:
         """Move the boards to `now` (monotonic seconds) and return what changed, in order."""

@@ -9,6 +9,7 @@ from ibcore.sim import tape
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import Contract, Universe, stock
 from ibcore.sim.source import Source
+from ibcore.sim.tape_table import SUFFIXES, TableTape
 
 _EXPIRIES = 2
 _STRIKES = 4
@@ -29,11 +30,18 @@ def universe(source: Source) -> dict[str, object]:
 
 def of_tape(path: Path, *, symbol: str = "TAPE") -> list[Contract]:
     """Return what a tape has to show, without reading all of it: its stock, options near it."""
+    if path.is_file() and path.suffix in SUFFIXES:
+        return _of_table(path)
     if not tape.is_day(path):
         return [stock(CATALOGUE[symbol])]
     listed = Universe(tape.contracts(path))
     stocks = list(listed.stocks.values())
     return stocks + near(listed.options(stocks[0].symbol), tape.opening_spot(path))
+
+
+def _of_table(path: Path) -> list[Contract]:
+    listed = TableTape(path).contracts
+    return sorted(listed, key=lambda contract: contract.is_option)
 
 
 def near(chain: Sequence[Contract], spot: float) -> list[Contract]:

@@ -83,7 +83,8 @@ def is_day(path: Path) -> bool:
         return False
     raise ConfigRefused(
         f"{path} is not a tape.",
-        remedy="Nothing was started. Give a JSON file of recorded ticks or a folder of quote zips.",
+        remedy="Nothing was started. Give recorded ticks (.json), a table (.csv, .parquet), a"
+        " folder of quote zips, or postgresql://…?day=YYYY-MM-DD.",
     )
 
 
@@ -95,6 +96,11 @@ def read_recorded(path: Path) -> list[RecordedTick]:
         RecordedTick((datetime.fromisoformat(row["time"]) - first).total_seconds(), _tick(row))
         for row in rows
     ]
+
+
+def recorded_start(path: Path) -> datetime:
+    """Return when the first tick of such a list was recorded."""
+    return datetime.fromisoformat(json.loads(path.read_text())[0]["time"])
 
 
 def _tick(row: dict[str, float]) -> Tick:

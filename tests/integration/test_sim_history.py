@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from ib_async import IB, BarData, Option, Stock
 
-from ibcore.sim import bars
+from ibcore.sim import bars, tape
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
 from tests.integration.sim_client import RawClient, eventually, ib_client, raw_client
@@ -278,3 +280,27 @@ async def test_kinds_of_contracts_that_do_not_exist_here_are_refused() -> None:
         for sec_type in ("BOND", "CASH", "CRYPTO"):
             client.send(*asking.contract_details(7, symbol="AAPL", sec_type=sec_type))
             assert (await client.receive())[3] in ("200", "321")
+
+
+GOOG_DAY = (
+    Path(os.environ.get("IBKEEPER_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    / "goog-2015-12-24"
+)
+
+
+@pytest.mark.skipif(not GOOG_DAY.exists(), reason="the recorded day is not here")
+@pytest.mark.parametrize("time", ["tape", "now"])
+async def test_a_day_of_bars_is_its_own_history(time: str) -> None:
+    config = SimConfig(tape=GOOG_DAY, time=time, tape_start="10:30", farm_wake_s=0.0)
+    async with Gateway(config) as gateway, ib_client(gateway) as ib:
+        [google] = await ib.qualifyContractsAsync(Stock("GOOG", "SMART", "USD"))
+        bars_of_hour = await ib.reqHistoricalDataAsync(
+            google, "", "1 D", "1 min", "TRADES", True, 2
+        )
+        day = tape.read_day(GOOG_DAY, only={"GOOG"})
+        ended = [t for t in day.trades if t.end_ms <= tape.start_ms("10:30")]
+        assert [(b.open, b.high, b.low, b.close, b.volume) for b in bars_of_hour] == [
+            (t.open, t.high, t.low, t.close, t.volume) for t in ended
+        ]
+        if time == "tape":
+            assert f"{bars_of_hour[-1].date:%Y-%m-%d %H:%M}" == "2015-12-24 15:29"
