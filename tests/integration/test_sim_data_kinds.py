@@ -34,10 +34,12 @@ async def test_an_index_has_two_roots_of_options() -> None:
         chains = await ib.reqSecDefOptParamsAsync("SPX", "", "IND", 416904)
         roots = {chain.tradingClass: chain for chain in chains if chain.exchange == "SMART"}
         assert roots.keys() == {"SPX", "SPXW"}
-        third = next(iter(set(roots["SPX"].expirations) & set(roots["SPXW"].expirations)))
-        strike = roots["SPX"].strikes[len(roots["SPX"].strikes) // 2]
+        third = min(set(roots["SPX"].expirations) & set(roots["SPXW"].expirations))
+        calls = Option("SPX", third, 0.0, "C", "SMART", tradingClass="SPX")
+        listed = [found.contract for found in await ib.reqContractDetailsAsync(calls)]
+        strikes = sorted(contract.strike for contract in listed if contract is not None)
         both = [
-            Option("SPX", third, strike, "C", "SMART", tradingClass=root)
+            Option("SPX", third, strikes[len(strikes) // 2], "C", "SMART", tradingClass=root)
             for root in ("SPX", "SPXW")
         ]
         await ib.qualifyContractsAsync(*both)
