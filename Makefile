@@ -25,8 +25,9 @@ setup: $(STAMP) ## Build .venv from the hash-locked requirements (once)
 up: setup ## Everything at once: database, gateway (simulated), sidecar, Prefect, a live view. ARGS="--tape …"
 	@exec $(BIN)/ibkeeper up $(ARGS)
 
-test: setup check ## Everything CI runs
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: setup check ## Everything CI runs: on every core, then alone what holds a promise against the clock
+	$(BIN)/python -m pytest -m "not slow and not alone" -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and alone"
 
 unit: setup ## The pure tests, under a second
 	$(BIN)/python -m pytest tests/unit $(ARGS)

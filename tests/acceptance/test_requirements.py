@@ -24,6 +24,8 @@ from sidecar.ib_compat import harden, make_ib, sever
 from sidecar.qualify import qualify_contracts_async
 from tests.acceptance.system import System, running_system
 
+pytestmark = pytest.mark.alone
+
 scenarios("REQ-002_ib_gateway_integration.feature")
 
 READY = "SELECT count(*) FROM ibkeeper.session WHERE ready_at IS NOT NULL"

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.up import Up
 
 # Real processes: PostgreSQL, gateway, sidecar; about 7 s to the first quote on a quiet machine.
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(150)]
 
 QUOTES = "SELECT count(*) FROM ibkeeper.quote"
 

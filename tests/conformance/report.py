@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
 from tests.conformance.agreement import Agreement
 
 _HEAD = f"{'id':>4}  {'message':<28} {'versions':<8} {'rows':>4} {'values':>6} {'explained':>9}"
-_rows: dict[tuple[int, str], list[tuple[str, int, int]]] = {}
+PROPERTY: Final = "decoded"  # what a test records of itself, and xdist carries to the report
+Row: TypeAlias = tuple[int, str, str, int, int]
 
 
-def note(name: str, msg_id: int, versions: Sequence[int], found: Agreement) -> None:
-    """Note that both clients decoded a message to the same values."""
+def row(name: str, msg_id: int, versions: Sequence[int], found: Agreement) -> Row:
+    """Return the record of one message that both clients decoded to the same values."""
     spoken = f"{min(versions)}-{max(versions)}"
-    row = (spoken, found.compared, len(found.differences))
-    _rows.setdefault((msg_id, name.split(" ")[0]), []).append(row)
+    return (msg_id, name.split(" ")[0], spoken, found.compared, len(found.differences))
 
 
-def table() -> list[str]:
+def table(rows: Iterable[Row]) -> list[str]:
     """Return the table: message by message, its variants added up."""
-    return [_HEAD, *(_line(key, _rows[key]) for key in sorted(_rows))] if _rows else []
+    by_message: dict[tuple[int, str], list[tuple[str, int, int]]] = {}
+    for msg_id, name, *rest in rows:
+        by_message.setdefault((msg_id, name), []).append((rest[0], rest[1], rest[2]))
+    lines = [_line(key, by_message[key]) for key in sorted(by_message)]
+    return [_HEAD, *lines] if lines else []
 
 
 def _line(key: tuple[int, str], rows: list[tuple[str, int, int]]) -> str:

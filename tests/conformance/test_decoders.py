@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from ibcore.sim import messages, wire
@@ -46,7 +48,9 @@ def _plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("example", [*ROWS, *HOT], ids=lambda example: example.name)
-def test_both_clients_decode_the_same_values(example: Example) -> None:
+def test_both_clients_decode_the_same_values(
+    example: Example, record_property: Callable[[str, object], None]
+) -> None:
     worst = Agreement()
     for version in VERSIONS:
         frame = example.frame(version)
@@ -58,7 +62,8 @@ def test_both_clients_decode_the_same_values(example: Example) -> None:
         worst = found if found.compared >= worst.compared else worst
     assert not_heard(example, mine) == set()
     assert not_heard(example, theirs) == set()
-    report.note(example.name, int(wire.unframe(frame)[0]), VERSIONS, worst)
+    row = report.row(example.name, int(wire.unframe(frame)[0]), VERSIONS, worst)
+    record_property(report.PROPERTY, row)
 
 
 def test_every_message_of_the_table_has_an_example() -> None:

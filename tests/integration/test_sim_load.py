@@ -19,7 +19,7 @@ from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
 from tests.integration.sim_client import RawClient, eventually, raw_client
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 CLIENTS, LINES_EACH = 32, 100
 RATE = 20_000.0
