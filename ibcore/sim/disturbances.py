@@ -108,7 +108,7 @@ class Refuse(Disturbance):
         self.stage.listener.settle()
         cut = [] if self.plan.values["keep"] else self.stage.connections
         for session in cut:
-            session.abort()
+            session.abort(self.plan.name)
         return f"{len(cut)} connections cut, none accepted for {self.plan.for_s:g} s"
 
     def stop(self) -> None:
@@ -135,22 +135,27 @@ class Drop(Disturbance):
     def start(self) -> str:
         cut = self.sessions()
         for session in cut:
-            session.abort()
-        return told(len(cut), "connections", "cut")
+            self.cut(session)
+        return told(len(cut), "connections", self.done)
+
+    done = "cut"
 
     def admit(self, session: Session) -> None:
         if session.started and self.aimed_at(session):
-            session.abort()
+            self.cut(session)
+
+    def cut(self, session: Session) -> None:
+        """End one connection."""
+        session.abort(self.plan.name)
 
 
-class Reset(Disturbance):
+class Reset(Drop):
     """Connections are cut with a reset."""
 
-    def start(self) -> str:
-        cut = self.sessions()
-        for session in cut:
-            session.reset()
-        return told(len(cut), "connections", "reset")
+    done = "reset"
+
+    def cut(self, session: Session) -> None:
+        session.reset(self.plan.name)
 
 
 class OnSessions(Disturbance):

@@ -101,7 +101,8 @@ _ROWS: Final = (
           (_P("fault", "", "which; all if left out"),)),
     Fault("drop", "Cut connections; with --for new ones as well, as soon as they have started.",
           None, _ON_SESSION),
-    Fault("reset", "Cut connections with a reset (RST).", None, _ON_SESSION),
+    Fault("reset", "Cut connections with a reset (RST); with --for new ones as well.", None,
+          _ON_SESSION),
     Fault("mute", "Half-open: requests are taken, nothing is sent any more, the socket stays.",
           20.0, _ON_SESSION),
     Fault("freeze", "Read nothing and send nothing; without --client the whole gateway stands"
@@ -168,7 +169,7 @@ _ROWS: Final = (
 CATALOGUE: Final[dict[str, Fault]] = {fault.name: fault for fault in _ROWS}
 # Instants that may be told to last: they then go on, or have an end of their own.
 LASTING: Final = {fault.name for fault in _ROWS if fault.lasts is not None} | {
-    *("drop", "poison", "fill")
+    *("drop", "reset", "poison", "fill")
 }
 
 

@@ -91,7 +91,9 @@ class Truncate:
         short = data[: self._random.randrange(1, len(data))]
         if not self._hang_up:
             return [*frames[:number], short, *frames[number + 1 :]]
-        asyncio.get_running_loop().call_soon(self._session.hang_up)  # after this very write
+        asyncio.get_running_loop().call_soon(
+            self._session.hang_up, "truncate"
+        )  # after this very write
         return [*frames[:number], short]
 
 

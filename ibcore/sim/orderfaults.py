@@ -59,7 +59,7 @@ class FillNow(OnBook):
         self.stage.listener.refusals += 1
         self.stage.listener.settle()
         for session in self.sessions():
-            session.abort()
+            session.abort(self.plan.name)
 
     def stop(self) -> None:
         self.stage.listener.refusals -= 1
@@ -86,7 +86,7 @@ class Rollback(OnBook):
     def start(self) -> str:
         cut = self.sessions()
         for session in cut:
-            session.abort()
+            session.abort(self.plan.name)
         self.book.restart(keep_ids=True)
         self.book.ids.roll_back(int(self.plan.values["by"]))
         return told(len(cut), "connections", "cut, ids rolled back")

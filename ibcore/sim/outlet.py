@@ -9,7 +9,7 @@ handed to the socket, and of nothing that a fault swallowed.
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 
@@ -18,8 +18,6 @@ from ibcore.sim.ledger import Ledger, LineKey
 from ibcore.sim.shaper import Shape, Shaper
 
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
-
-_HARD_LIMIT: Final = 64 << 20  # bytes; nobody who reads at all is ever this far behind
 
 SentTicks: TypeAlias = list[tuple[LineKey, bytes]]
 # What one write carried, for the ledger: ticks with their lines, and the other frames.
@@ -39,13 +37,23 @@ class Owner(Protocol):
     number: int
     client_id: int
 
+    def abort(self, why: str) -> None:
+        """Cut the connection."""
+
 
 class Outlet:
     """The output of one session."""
 
     def __init__(
-        self, owner: Owner, writer: asyncio.StreamWriter, *, ledger: Ledger, wall: Clock
+        self,
+        owner: Owner,
+        writer: asyncio.StreamWriter,
+        *,
+        ledger: Ledger,
+        wall: Clock,
+        limit: int,
     ) -> None:
+        self._limit = limit  # bytes; nobody who reads at all is ever this far behind
         self._owner = owner
         self._transport = writer.transport
         self._ledger = ledger
@@ -79,6 +87,8 @@ class Outlet:
 
     def flush(self) -> None:
         """Hand over what is queued."""
+        if self.buffered > self._limit:
+            self._give_up()
         if self.holds or not (self._frames or self.filters):
             return
         frames, carried = self._frames, (self._ticks, self._messages)
@@ -113,9 +123,13 @@ class Outlet:
         transport.write(data)
         if carried is not None:
             self._note(at_ns, *carried)
-        if transport.get_write_buffer_size() > _HARD_LIMIT:
+
+    def _give_up(self) -> None:
+        """Cut off who does not read, also behind a fault that holds back: memory has an end."""
+        if not self._transport.is_closing():
             log.warning("sim_client_stopped_reading", session=self._owner.number)
-            transport.abort()
+            self._owner.abort("too far behind")
+        self._frames, self._ticks, self._messages, self._queued = [], [], [], 0
 
     def _note(self, at_ns: int, ticks: SentTicks, messages: list[bytes]) -> None:
         if ticks:

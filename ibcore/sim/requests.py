@@ -1,20 +1,22 @@
 """What clients ask: strict parsing of request frames into frozen values.
 
-A frame that is short, long, or carries text where a number belongs raises `Malformed`;
-a message id that is not in `PARSERS` raises `Unsupported`. Nothing else escapes.
+A frame that is short, long, or carries text where a number belongs raises `Malformed`, one that
+asks for what cannot be `Invalid`, and a message id that is not in `PARSERS` `Unsupported`. Nothing
+else escapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ibcore.sim.contracts import Spec
 from ibcore.sim.datarequests import DATA_PARSERS
-from ibcore.sim.fields import Fields, Malformed, Unsupported
+from ibcore.sim.fields import Fields, Invalid, Malformed, Unsupported
 from ibcore.sim.orderrequests import ORDER_PARSERS
 from ibcore.sim.request import Request
+from ibcore.sim.requestreading import Parser, by_id, plain, read_spec, single_spec
 
 
 @dataclass(frozen=True)
@@ -69,26 +71,7 @@ class MarketRule(Request):
     rule: int = 0
 
 
-__all__ = ["PARSERS", "Malformed", "Request", "Unsupported", "parse"]
-
-Parser: TypeAlias = Callable[[int, Fields, int], Request]
-
-
-def _spec(fields: Fields) -> Spec:
-    return Spec(
-        con_id=fields.integer(),
-        symbol=fields.text(),
-        sec_type=fields.text(),
-        expiry=fields.text(),
-        strike=fields.number(),
-        right=fields.text(),
-        multiplier=fields.text(),
-        exchange=fields.text(),
-        primary_exchange=fields.text(),
-        currency=fields.text(),
-        local_symbol=fields.text(),
-        trading_class=fields.text(),
-    )
+__all__ = ["PARSERS", "Invalid", "Malformed", "Request", "Unsupported", "number_of", "parse"]
 
 
 def _start_api(msg_id: int, fields: Fields, _version: int) -> Request:
@@ -101,9 +84,7 @@ def _start_api(msg_id: int, fields: Fields, _version: int) -> Request:
 def _market_data(msg_id: int, fields: Fields, _version: int) -> Request:
     fields.text()
     req_id = fields.request_id()
-    spec = _spec(fields)
-    if spec.sec_type == "BAG":
-        raise Unsupported("combinations are not simulated", req_id)
+    spec = single_spec(fields)
     if fields.flag():
         fields.skip(3)  # delta neutral contract
     generic = _generic_ticks(fields)
@@ -117,15 +98,15 @@ def _generic_ticks(fields: Fields) -> tuple[int, ...]:
     listed = [part.strip() for part in fields.text().split(",") if part.strip()]
     bare = [part.split(":", 1)[0] for part in listed]  # "292:BRFG" and "mdoff" are legal forms
     numbers = [part for part in bare if part != "mdoff"]
-    if not all(part.isdecimal() for part in numbers):
-        raise Malformed(f"Incorrect generic tick list of {','.join(listed)}", fields.req_id)
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in numbers):
+        raise Invalid(f"Incorrect generic tick list of {','.join(listed)[:100]}", fields.req_id)
     return tuple(int(part) for part in numbers)
 
 
 def _contract_details(msg_id: int, fields: Fields, version: int) -> Request:
     fields.text()
     req_id = fields.request_id()
-    spec = _spec(fields)
+    spec = read_spec(fields)
     fields.flag()  # include expired
     fields.skip(2)  # security id type and id
     if version >= 176:
@@ -143,7 +124,7 @@ def _market_data_type(msg_id: int, fields: Fields, _version: int) -> Request:
     fields.text()
     kind = fields.integer()
     if kind not in {1, 2, 3, 4}:
-        raise Malformed(f"{kind} is not a market data type")
+        raise Invalid(f"{kind} is not a market data type")
     return MarketDataType(msg_id, kind=kind)
 
 
@@ -176,38 +157,25 @@ def _market_rule(msg_id: int, fields: Fields, _version: int) -> Request:
     return MarketRule(msg_id, rule=fields.integer())
 
 
-def _plain(skip: int) -> Parser:
-    def parse(msg_id: int, fields: Fields, _version: int) -> Request:
-        fields.skip(skip)
-        return Request(msg_id)
-
-    return parse
-
-
-def _by_id(msg_id: int, fields: Fields, _version: int) -> Request:
-    fields.text()
-    return Request(msg_id, fields.request_id())
-
-
 PARSERS: Final[dict[int, Parser]] = {
     1: _market_data,
-    2: _by_id,
-    5: _plain(1),
+    2: by_id,
+    5: plain(1),
     6: _account_updates,
-    8: _plain(2),
+    8: plain(2),
     9: _contract_details,
-    14: _plain(2),
-    16: _plain(1),
-    17: _plain(1),
-    49: _plain(1),
+    14: plain(2),
+    16: plain(1),
+    17: plain(1),
+    49: plain(1),
     59: _market_data_type,
-    61: _plain(1),
+    61: plain(1),
     62: _account_summary,
-    63: _by_id,
-    64: _plain(1),
+    63: by_id,
+    64: plain(1),
     71: _start_api,
     76: _account_updates_multi,
-    77: _by_id,
+    77: by_id,
     78: _option_parameters,
     81: _matching_symbols,
     91: _market_rule,
@@ -216,24 +184,28 @@ PARSERS: Final[dict[int, Parser]] = {
 }
 
 
+def number_of(raw: Sequence[str]) -> int:
+    """Return the message id of a request, -1 where it has none."""
+    digits = raw[0][:9] if raw else ""
+    return int(digits) if digits.isascii() and digits.isdecimal() else -1
+
+
 def parse(raw: Sequence[str], version: int) -> Any:
     """Read one request of a client that negotiated `version`."""
-    if not raw or not raw[0].isdecimal():
-        raise Malformed(f"no message id in {raw[:1]!r}")
-    msg_id = int(raw[0][:9])
+    msg_id = number_of(raw)
+    if msg_id < 0:
+        raise Malformed("There is no message id.")
     parser = PARSERS.get(msg_id)
     if parser is None:
-        raise Unsupported(f"message {msg_id} is not simulated", _guess_id(raw))
+        raise Unsupported(f"Message {msg_id} is not known.", _guess_id(raw, msg_id))
     fields = Fields(raw[1:])
     request = parser(msg_id, fields, version)
     fields.end()
     return request
 
 
-def _guess_id(raw: Sequence[str]) -> int:
+def _guess_id(raw: Sequence[str], msg_id: int) -> int:
     """Guess the request id of an unknown message, so that its caller hears of the error."""
-    versionless = int(raw[0][:9]) >= 78 or raw[0] in {"3", "20", "22"}
-    position = 1 if versionless else 2
-    if len(raw) > position and raw[position].isdecimal() and len(raw[position]) < 10:
-        return int(raw[position])
-    return -1
+    position = 1 if msg_id >= 78 or msg_id in {3, 20, 22} else 2
+    text = raw[position] if len(raw) > position else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1

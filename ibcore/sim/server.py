@@ -45,6 +45,7 @@ log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 __all__ = ["Gateway", "SimConfig", "open_source"]
 
 _PUMP_S: Final = 0.005
+_AFTER_FAILURE_S: Final = 0.25  # a failure in every turn must not fill the log
 _STEPS_PER_TURN: Final = 50  # then other tasks have their turn
 
 
@@ -192,7 +193,7 @@ class Gateway:
     def drop_all(self) -> int:
         """Cut every connection; return how many there were."""
         for session in self._connections.values():
-            session.abort()
+            session.abort("the gateway stopped")
         return len(self._connections)
 
     # -- sessions --------------------------------------------------------------------------
@@ -245,7 +246,12 @@ class Gateway:
     async def _run_pump(self) -> None:
         while True:
             await asyncio.sleep(_PUMP_S)
-            self._turn(self.clock.monotonic())
+            try:
+                self._turn(self.clock.monotonic())
+            except Exception:
+                log.exception("sim_turn_failed")
+                self.ledger.counts["turns_failed"] += 1
+                await asyncio.sleep(_AFTER_FAILURE_S)
 
     def _turn(self, now: float) -> None:
         passed = self._pace.turn(now)

@@ -2,11 +2,11 @@
 
     accepted -> negotiated -> started -> closed
 
-A request that cannot be read is answered 320 (or 321 where the values are wrong), noted in the
-ledger, and the connection lives on; bytes that are not frames end it, and so do too many
-messages a second. Output goes through an outlet, once per turn of the gateway's pump, and a client
-that does not read is never buffered for without bound: `congested` stops the generation of its
-ticks.
+A request that cannot be read is answered 320 (or 321 where what was read makes no sense), logged,
+noted in the ledger, and the connection lives on; bytes that are not frames end it, and so do too
+many messages a second. Output goes through an outlet, once per turn of the gateway's pump, and a
+client that does not read is never buffered for without bound: `congested` stops the generation of
+its ticks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import socket
 import struct
 from typing import Final, Protocol
 
+import structlog
+
 from ibcore.sim import messages, requests, wire
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.ledger import Ledger, LineKey, Received, SessionRecord
@@ -24,8 +26,11 @@ from ibcore.sim.limits import RATE_EXCEEDED, Pacing, Verdict
 from ibcore.sim.lines import Line
 from ibcore.sim.outlet import Outlet
 
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
 _HANDSHAKE_S: Final = 10.0
 _QUESTIONS: Final = frozenset({5, 7, 16, 99})  # open orders, executions, completed orders
+_FAR_BEHIND: Final = 64  # times the limit at which ticks are conflated: then it is cut off
 _LINGER: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: closing sends RST
 _VERSIONS: Final = re.compile(rb"v(\d{2,6})(?:\.\.(\d{2,6}))?(?: .*)?", re.DOTALL)
 
@@ -65,25 +70,35 @@ class Session:
         self.market_data_kind = 1
         self.conflated = 0
         self.answering = False  # what goes out now answers a question about orders
+        self._cut = ""  # why this side ended it
+        self._frozen_at = 0.0
+        self._frozen_s = 0.0  # how long it ever was frozen
         self._reader, self._writer = streams
         self._host = host
         self._write_limit = host.config.write_limit
         self._pacing = Pacing(host.config.messages_per_second)
         self._thawed = asyncio.Event()
         self._thawed.set()
-        self.out = Outlet(self, self._writer, ledger=host.ledger, wall=host.wall)
+        self.out = Outlet(self, self._writer, ledger=host.ledger, wall=host.wall,
+                          limit=_FAR_BEHIND * self._write_limit)  # fmt: skip
 
     # -- the way in ------------------------------------------------------------------------
 
     async def run(self) -> str:
         """Serve the connection until it ends; return why it did."""
         self._note("opened", str(self._writer.get_extra_info("peername")))
+        why = await self._serve()
+        return self._cut or why
+
+    async def _serve(self) -> str:
         try:
             await self._thawed.wait()
             await asyncio.wait_for(self._negotiate(), _HANDSHAKE_S)
             while True:
                 body = await wire.read_body(self._reader)
                 await self._thawed.wait()
+                if self._writer.is_closing():
+                    return "closed"  # what was read before the cut is not acted upon after it
                 self._take(body)
         except asyncio.IncompleteReadError:
             return "closed by the client"
@@ -112,13 +127,11 @@ class Session:
             return
         try:
             request = requests.parse(raw, self.version)
-        except requests.Unsupported as unsupported:
-            self._receive(raw, unsupported.req_id, verdict=str(unsupported))
-            self.error(unsupported.req_id, 320, f"Error reading request:{unsupported}")
+            if not self.started and not isinstance(request, requests.StartApi):
+                raise requests.Malformed("startApi has to come first.", request.req_id)
         except requests.Malformed as malformed:
             self._receive(raw, malformed.req_id, verdict=str(malformed))
-            cause = f"Error validating request.-'bR' : cause - {malformed}"
-            self.error(malformed.req_id, 321, cause)
+            self.error(malformed.req_id, malformed.code, malformed.answer())
         else:
             self._receive(raw, request.req_id, verdict="ok")
             self._dispatch(request)
@@ -126,7 +139,9 @@ class Session:
 
     def _paced(self, raw: list[str]) -> bool:
         """Whether the client may ask this now; who asks too much for long is cut off."""
-        verdict = self._pacing.spend(self._host.clock.monotonic(), self._host.stalled_s())
+        verdict = self._pacing.spend(
+            self._host.clock.monotonic(), self._host.stalled_s() + self._frozen_s
+        )
         if verdict is Verdict.allowed:
             return True
         self._receive(raw, -1, verdict="too many messages a second")
@@ -139,24 +154,24 @@ class Session:
     def _dispatch(self, request: requests.Request) -> None:
         if isinstance(request, requests.StartApi):
             self._start(request.client_id)
-        elif self.started and request.msg_id in _QUESTIONS:
+        elif request.msg_id in _QUESTIONS:
             self._answer_question(request)
-        elif self.started:
-            self._host.answer(self, request)
         else:
-            self.error(request.req_id, 504, "Not connected")
+            self._host.answer(self, request)
 
     def _answer_question(self, request: requests.Request) -> None:
         """Answer apart from news: faults that hide news about orders do not touch answers."""
         self.flush()
         self.answering = True
-        self._host.answer(self, request)
-        self.flush()
-        self.answering = False
+        try:
+            self._host.answer(self, request)
+            self.flush()
+        finally:
+            self.answering = False
 
     def _start(self, client_id: int) -> None:
         if self.started:
-            self.error(-1, 320, "Error reading request:API is started already")
+            self.error(-1, 320, "Error reading request. The API is started already.")
         elif self._host.start_session(self, client_id):
             self._note("started", f"version {self.version}")
         else:
@@ -170,7 +185,9 @@ class Session:
             raise ConnectionError(f"client id {client_id} is in use")
 
     def _receive(self, raw: list[str], req_id: int, *, verdict: str) -> None:
-        msg_id = int(raw[0][:9]) if raw and raw[0].isdecimal() else -1
+        msg_id = requests.number_of(raw)
+        if verdict != "ok":
+            log.info("sim_request_refused", session=self.number, msg_id=msg_id, verdict=verdict)
         at_ns = self._host.wall.unix_ns()
         self._host.ledger.request(
             Received(at_ns, self.number, self.client_id, msg_id, req_id, tuple(raw[1:]), verdict)
@@ -215,6 +232,8 @@ class Session:
 
     def freeze(self) -> None:
         """Read nothing and write nothing until `thaw`; the socket stays."""
+        if not self.out.holds:
+            self._frozen_at = self._host.clock.monotonic()
         self.out.holds += 1
         self._thawed.clear()
         self._read(False)
@@ -223,6 +242,7 @@ class Session:
         """Go on where `freeze` stopped, unless another one holds."""
         self.out.holds -= 1
         if not self.out.holds:
+            self._frozen_s += self._host.clock.monotonic() - self._frozen_at
             self._thawed.set()
             self._read(True)
 
@@ -236,20 +256,22 @@ class Session:
             else:
                 transport.pause_reading()
 
-    def abort(self) -> None:
+    def abort(self, why: str) -> None:
         """Cut the connection without a goodbye."""
+        self._cut = self._cut or why
         self._thawed.set()
         self._writer.transport.abort()
 
-    def reset(self) -> None:
+    def reset(self, why: str) -> None:
         """Cut the connection with a reset (RST) in place of an orderly end."""
         sock = self._writer.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-        self.abort()
+        self.abort(why)
 
-    def hang_up(self) -> None:
+    def hang_up(self, why: str) -> None:
         """Close once what is written has gone out."""
+        self._cut = self._cut or why
         self._writer.close()
 
     async def close(self, why: str) -> None:
@@ -260,4 +282,4 @@ class Session:
         try:
             await asyncio.wait_for(self._writer.wait_closed(), 1.0)
         except (asyncio.TimeoutError, TimeoutError, ConnectionError):
-            self.abort()
+            self.abort(why)

@@ -114,6 +114,27 @@ async def test_a_reset_is_a_reset(simulator: Gateway) -> None:
     writer.transport.abort()
 
 
+async def test_resetting_for_a_while_resets_whoever_starts(simulator: Gateway) -> None:
+    await simulator.fault("reset", 5, client=3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
+    client = RawClient(reader, writer)
+    await client.greet()
+    await client.receive()
+    client.send(71, 2, 3, "")
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("name", ["drop", "reset", "refuse"])
+async def test_the_ledger_says_which_fault_cut_a_connection(simulator: Gateway, name: str) -> None:
+    async with raw_client(simulator) as client:
+        await simulator.fault(name)
+        await client.closed()
+        await eventually(lambda: simulator.ledger.sessions[-1].event == "closed")
+        assert simulator.ledger.sessions[-1].detail == name
+
+
 async def test_a_mute_gateway_takes_requests_and_says_nothing(simulator: Gateway) -> None:
     async with raw_client(simulator) as client:
         await simulator.fault("mute", 0.4)
@@ -162,6 +183,48 @@ async def test_a_dropped_connection_under_a_freeze_is_gone(simulator: Gateway) -
         await simulator.fault("drop")
         assert await client.closed() == b""
         await eventually(lambda: not simulator.connections)
+
+
+async def test_what_a_frozen_client_asked_is_lost_with_its_connection(simulator: Gateway) -> None:
+    async with raw_client(simulator) as client:
+        await simulator.fault("freeze", 30)
+        for _ in range(3):
+            client.send(49, 1)
+        await client.writer.drain()
+        await asyncio.sleep(0.05)  # the first one may have been read, and must not be acted upon
+        await simulator.fault("drop")
+        assert await client.closed() == b""
+        await eventually(lambda: not simulator.connections)
+    assert 49 not in {request.msg_id for request in simulator.ledger.requests}
+
+
+async def test_what_piles_up_under_a_freeze_is_not_held_against_the_client(
+    simulator: Gateway,
+) -> None:
+    async with raw_client(simulator) as client:
+        await simulator.fault("freeze", 0.6, client=1)
+        for _ in range(75):
+            client.send(49, 1)
+        assert {(await client.receive())[0] for _ in range(75)} == {"49"}
+
+
+async def test_what_a_fault_holds_back_is_bounded() -> None:
+    config = SimConfig(write_limit=1_024, farm_wake_s=0)
+    async with Gateway(config) as gateway, raw_client(gateway) as client:
+        await gateway.fault("slow", 30, latency_ms=20_000)
+        client.send(*asking.contract_details(1, symbol="SPY", sec_type="OPT", right="C"))
+        await client.closed()
+        await eventually(lambda: gateway.ledger.sessions[-1].detail == "too far behind")
+
+
+async def test_a_failure_in_one_turn_does_not_stop_the_gateway() -> None:
+    async with Gateway(FAST) as gateway, raw_client(gateway) as client:
+        await streaming(client)
+        gateway.farms.turn = lambda _now: 1 / 0  # type: ignore[method-assign, assignment]
+        await eventually(lambda: gateway.ledger.counts["turns_failed"])
+        del gateway.farms.turn
+        sent = gateway.ledger.tick_count
+        await eventually(lambda: gateway.ledger.tick_count > sent)
 
 
 async def test_a_slow_line_is_late_by_its_latency_and_in_order(simulator: Gateway) -> None:

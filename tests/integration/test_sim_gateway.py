@@ -180,7 +180,7 @@ async def test_the_line_allowance_holds_over_all_sessions() -> None:
         ({"symbol": "AAPL", "sec_type": "OPT"}, "200"),
         ({"con_id": 265598, "generic": "9999"}, "321"),
         ({"con_id": 265598, "generic": "233", "snapshot": 1}, "321"),
-        ({"con_id": 265598, "strike": "x"}, "321"),
+        ({"con_id": 265598, "strike": "x"}, "320"),
     ],
 )
 async def test_a_line_that_cannot_be_opened_is_refused_with_ibs_code(
@@ -215,6 +215,21 @@ async def test_a_client_that_is_too_old_is_closed(simulator: Gateway) -> None:
     async with raw_client(simulator, None) as client:
         await client.greet("v100..156")
         assert await client.closed() == b""
+        await eventually(lambda: simulator.ledger.sessions[-1].event == "closed")
+    assert simulator.ledger.sessions[-1].detail == "the client speaks 156, too old"
+
+
+async def test_what_is_asked_before_startapi_is_refused_and_not_done(simulator: Gateway) -> None:
+    async with raw_client(simulator, None) as client:
+        await client.greet()
+        await client.receive()
+        client.send(*asking.market_data(9, con_id=265598))
+        words = "Error reading request.Message id 9.  startApi has to come first."
+        assert (await client.receive())[2:5] == ["9", "320", words]
+        assert simulator.ledger.requests[-1].verdict == "startApi has to come first."
+        assert simulator.subscriptions.count == 0
+        client.send(71, 2, 1, "")
+        assert (await client.receive())[0] == "15"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_plan_has_every_parameter_and_repeats_itself() -> None:
 def test_a_plan_lasts_as_its_row_says_unless_told_otherwise() -> None:
     assert plan("mute").for_s == 20.0
     assert plan("mute", 0.5).for_s == 0.5
-    assert plan("drop").for_s is None
+    assert plan("drop").for_s is plan("reset").for_s is None
     assert plan("poison", 3).for_s == 3
 
 

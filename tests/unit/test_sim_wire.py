@@ -39,6 +39,41 @@ def test_a_market_data_request_is_read_field_by_field() -> None:
     assert not request.snapshot
 
 
+@pytest.mark.parametrize("value", ["x", "1e5", "1_000", " 7", "٣", "7.0", "2147483648", "9" * 400])
+def test_an_integer_that_java_cannot_read_is_answered_320_in_ib_s_words(value: str) -> None:
+    fields = [*MARKET_DATA[:3], value, *MARKET_DATA[4:]]
+    with pytest.raises(requests.Malformed) as malformed:
+        requests.parse(fields, 178)
+    quoted = value[:100]
+    assert malformed.value.code == 320
+    assert malformed.value.answer() == (
+        "Error reading request.Message id 7.  Unable to parse data."
+        f' java.lang.NumberFormatException: For input string: "{quoted}"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("nan", 320), ("1_0", 320), ("0x1p3", 320), ("NaN", 321), ("-Infinity", 321), ("1e999", 321)],
+)
+def test_a_price_is_read_as_java_reads_it_and_must_be_finite(value: str, code: int) -> None:
+    with pytest.raises(requests.Malformed) as malformed:
+        requests.parse([*MARKET_DATA[:7], value, *MARKET_DATA[8:]], 178)
+    assert malformed.value.code == code
+
+
+@pytest.mark.parametrize("value", ["-1", "+5.", ".5", "1E2", "1.7976931348623157E308", "2d"])
+def test_every_number_of_java_is_read(value: str) -> None:
+    requests.parse([*MARKET_DATA[:7], value, *MARKET_DATA[8:]], 178)
+
+
+def test_without_its_id_a_request_is_answered_without_one() -> None:
+    with pytest.raises(requests.Malformed) as malformed:
+        requests.parse([*MARKET_DATA[:2], "AAPL", *MARKET_DATA[3:]], 178)
+    assert malformed.value.req_id == -1
+    assert malformed.value.answer().startswith("Error reading request. Unable to parse data.")
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [(2, "x"), (3, "1e5"), (7, "nan"), (7, "inf"), (15, "maybe"), (16, "233;236"), (17, "2")],
