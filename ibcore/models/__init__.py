@@ -6,6 +6,7 @@ a test compares them. CHECKs, triggers, views and partitions live in the migrati
 
 from __future__ import annotations
 
+from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
 from ibcore.models.ingest import FeedMinute, IngestBatch, Sidecar
@@ -18,6 +19,9 @@ from ibcore.models.session import Session, SessionEvent
 __all__ = [
     "METADATA",
     "SCHEMA",
+    "BarDay",
+    "BarQuoteKept",
+    "BarTradeKept",
     "ChainQuote",
     "ChainSnapshot",
     "FeedMinute",

@@ -18,7 +18,14 @@ _IDENTITY: dict[str, Any] = {"primary_key": ["epoch", "seq"]}
 
 def _table(name: str, comment: str) -> tuple[Any, ...]:
     newest_first = Index(f"{name}_instrument_id_ts_idx", "instrument_id", text("ts DESC"))
-    return newest_first, {"comment": comment, "postgresql_partition_by": "RANGE (ts)"}
+    in_order_of_time = Index(
+        f"{name}_ts_brin_idx",
+        "ts",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+    )
+    described = {"comment": comment, "postgresql_partition_by": "RANGE (ts)"}
+    return newest_first, in_order_of_time, described
 
 
 class MarketRow(Row):

@@ -1,48 +1,16 @@
-"""The migration on a real TimescaleDB: market tables are hypertables and behave as tables do.
-
-The server is PGlite (WebAssembly), installed by tests/timescale/setup.sh; without it the tests
-are skipped. It takes one connection at a time and no COPY, so ingest is not tested here.
-"""
+"""The migration on a real TimescaleDB: market tables are hypertables and behave as tables do."""
 
 from __future__ import annotations
-
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from ibcore import db
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".venv-timescale"
 MARKET = {"quote", "trade", "greeks", "instrument_stat"}
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (FOLDER / "node_modules").exists(), reason="run tests/timescale/setup.sh first"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def timescale_url() -> Iterator[str]:
-    """Return the URL of a TimescaleDB of this module's own."""
-    command = ["node", str(Path(__file__).with_name("server.mjs")), str(FOLDER)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        ready = server.stdout.readline().split()
-        assert ready[:1] == ["ready"], ready
-        yield f"postgresql://postgres:postgres@127.0.0.1:{ready[1]}/postgres?sslmode=disable"
-        server.communicate(timeout=30)
 
 
 def test_up_down_up_on_timescale(timescale_url: str) -> None:
-    db.migrate(timescale_url)
     first = _hypertables(timescale_url)
     db.migrate(timescale_url, to="base")
     bare = _hypertables(timescale_url)
@@ -54,7 +22,6 @@ def test_up_down_up_on_timescale(timescale_url: str) -> None:
 
 
 def test_a_row_of_any_day_finds_a_chunk_and_no_partition_is_made(timescale_url: str) -> None:
-    db.migrate(timescale_url)
     with psycopg.connect(timescale_url) as conn:
         conn.execute(
             "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider,"
@@ -73,7 +40,6 @@ def test_a_row_of_any_day_finds_a_chunk_and_no_partition_is_made(timescale_url: 
 
 
 def test_a_hypertable_refuses_what_a_table_refuses(timescale_url: str) -> None:
-    db.migrate(timescale_url)
     with psycopg.connect(timescale_url) as conn, pytest.raises(psycopg.errors.CheckViolation):
         conn.execute(
             "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider,"

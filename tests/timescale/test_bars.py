@@ -1,0 +1,47 @@
+"""Bars on TimescaleDB: the same names, columns and values as on plain PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta, timezone
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests import market_rows as rows
+from tests.bar_checks import STEPS, assert_equal, read
+
+PARTS = [f"{view}_{kind}" for view in STEPS for kind in ("quote", "trade")]
+
+
+@pytest.mark.parametrize("materialized", [False, True])
+def test_bars_are_those_of_the_ticks(timescale_url: str, materialized: bool) -> None:
+    seed = random.randrange(2**32)
+    dice = random.Random(seed)
+    start = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    quoted = rows.quotes(dice, start - timedelta(minutes=20), seconds=2400, each=300)
+    traded = rows.trades(dice, start - timedelta(minutes=20), seconds=2400, each=300)
+    with psycopg.connect(timescale_url, autocommit=True) as conn:
+        rows.insert(conn, "quote", quoted)
+        rows.insert(conn, "trade", traded)
+        if materialized:
+            for part in PARTS:
+                call = sql.SQL("CALL refresh_continuous_aggregate({}, NULL, NULL)")
+                conn.execute(call.format(sql.Literal(f"ibkeeper.{part}")))
+        for view, step in STEPS.items():
+            assert_equal(read(conn, view), rows.bars(quoted, traded, step), seed)
+
+
+def test_every_bar_is_a_continuous_aggregate_with_its_policy(timescale_url: str) -> None:
+    with psycopg.connect(timescale_url) as conn:
+        aggregates = conn.execute(
+            "SELECT view_name, materialized_only FROM timescaledb_information.continuous_aggregates"
+        ).fetchall()
+        (policies,) = conn.execute(
+            "SELECT count(*) FROM timescaledb_information.jobs"
+            " WHERE proc_name = 'policy_refresh_continuous_aggregate'"
+        ).fetchone() or (0,)
+
+    assert dict(aggregates) == dict.fromkeys(PARTS, False)
+    assert policies == len(PARTS)
