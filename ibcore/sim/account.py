@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ibcore.sim import ordermessages, wire
+from ibcore.sim.contracts import Contract
 from ibcore.sim.margin import Margin
 from ibcore.sim.positions import START_CASH, Mark, Portfolio, Position
 from ibcore.sim.requests import AccountSummary
@@ -146,7 +147,7 @@ class Account:
         for position in self.shown():
             if position.quantity or flat:
                 yield {
-                    **ordermessages.contract(position.contract, exchange="", listed=False),
+                    **_held(position.contract),
                     "account": self.name,
                     "position": wire.number(position.quantity),
                     "average_cost": repr(round(position.cost, 8)),
@@ -175,3 +176,9 @@ class Account:
             "realized": repr(round(position.realized, 6)),
             "value": repr(round(position.value(mark), 6)),
         }
+
+
+def _held(contract: Contract) -> dict[str, object]:
+    """Return a position's contract: of a stock with its listing exchange, else with none."""
+    exchange = contract.name.primary_exchange if contract.sec_type == "STK" else ""
+    return ordermessages.contract(contract, exchange=exchange, listed=False)

@@ -69,9 +69,14 @@ def _contract_details(
         return
     today = hours.new_york_date(context.clock.utcnow())
     for contract in found:
-        session.send(
-            details.details(request.req_id, contract, today=today, version=session.version)
+        told = details.details(
+            request.req_id,
+            contract,
+            today=today,
+            version=session.version,
+            exchange=spec.exchange,
         )
+        session.send(told)
     session.send_message("contract_details_end", req_id=request.req_id)
 
 

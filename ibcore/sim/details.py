@@ -20,8 +20,10 @@ _STOCK_DAY: Final = ("0400", "2000")
 _LIQUID_DAY: Final = ("0930", "1600")
 
 
-def details(req_id: int, contract: Contract, *, today: date, version: int) -> bytes:
-    """Build message 10 of one contract."""
+def details(
+    req_id: int, contract: Contract, *, today: date, version: int, exchange: str = ""
+) -> bytes:
+    """Build message 10 of one contract, on the exchange that was asked for."""
     kind = _FIELDS[contract.sec_type](contract)
     trading = _STOCK_DAY if contract.sec_type == "STK" else _LIQUID_DAY
     around = contract.sec_type in _AROUND_THE_CLOCK
@@ -34,7 +36,7 @@ def details(req_id: int, contract: Contract, *, today: date, version: int) -> by
         sec_type=contract.sec_type,
         strike=contract.strike,
         right=contract.right,
-        exchange=contract.name.exchange if not contract.is_option else "SMART",
+        exchange=exchange or (contract.name.exchange if not contract.is_option else "SMART"),
         currency="USD",
         local_symbol=contract.local_symbol,
         market_name=contract.trading_class,

@@ -31,6 +31,12 @@ _NOT_SIMULATED: Final = {
 }  # fmt: skip
 
 
+_WITHDRAWN: Final = (
+    ("e_trade_only", "EtradeOnly", 10268),
+    ("firm_quote_only", "FirmQuoteOnly", 10269),
+)
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why an order is refused: error code and text."""
@@ -76,11 +82,20 @@ def check_id(order_id: int, next_id: int, known: Ticket | None) -> Refusal | Non
 def check(order: Order, contract: Contract, *, account: str) -> Refusal | None:
     """Check what does not need the market: type, size, prices, time in force, account."""
     return (
-        _check_shape(order, account)
+        _check_withdrawn(order)
+        or _check_shape(order, account)
         or _check_size(order, contract)
         or _check_prices(order, contract)
         or _check_simulated(order)
     )
+
+
+def _check_withdrawn(order: Order) -> Refusal | None:
+    """Refuse what IB has withdrawn; the official client of 2020 (9.81) sets the first two."""
+    for name, attribute, code in _WITHDRAWN:
+        if order.flag(name):
+            return Refusal(code, f"The '{attribute}' order attribute is not supported.")
+    return None
 
 
 def _check_shape(order: Order, account: str) -> Refusal | None:

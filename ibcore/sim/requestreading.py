@@ -18,16 +18,26 @@ def read_spec(fields: Fields) -> Spec:
         con_id=fields.integer(),
         symbol=fields.text(),
         sec_type=fields.text(),
-        expiry=fields.text(),
+        expiry=_day(fields.text()),
         strike=fields.number(),
         right=fields.text(),
-        multiplier=fields.text(),
+        multiplier=_multiplier(fields.text()),
         exchange=fields.text(),
         primary_exchange=fields.text(),
         currency=fields.text(),
         local_symbol=fields.text(),
         trading_class=fields.text(),
     )
+
+
+def _day(expiry: str) -> str:
+    """Take the day of what message 10 wrote with time and zone: some clients hand it back whole."""
+    return expiry.partition(" ")[0]
+
+
+def _multiplier(written: str) -> str:
+    """Take 0 for nothing said: who keeps multipliers as numbers sends it with every stock."""
+    return "" if written == "0" else written
 
 
 def single_spec(fields: Fields) -> Spec:

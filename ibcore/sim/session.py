@@ -108,8 +108,7 @@ class Session:
             return str(error) or type(error).__name__
 
     async def _negotiate(self) -> None:
-        if await self._reader.readexactly(4) != b"API\0":
-            raise wire.WireError("not the API's greeting")
+        await wire.read_greeting(self._reader)
         match = _VERSIONS.fullmatch(await wire.read_body(self._reader))
         if match is None:
             raise wire.WireError("no version range in the greeting")

@@ -18,6 +18,7 @@ OLDEST_VERSION: Final = 100  # that can be claimed: the first with this framing
 UNSET_DOUBLE: Final = "1.7976931348623157E308"
 UNSET_INT: Final = "2147483647"
 
+_GREETING: Final = b"API\0"
 _LENGTH = struct.Struct(">I")
 
 
@@ -65,6 +66,16 @@ def split(body: bytes) -> list[str]:
 def unframe(data: bytes) -> tuple[str, ...]:
     """Return the fields of one whole frame, prefix included."""
     return tuple(data[4:-1].decode().split("\0"))
+
+
+async def read_greeting(reader: asyncio.StreamReader) -> None:
+    """Read a client's first bytes; refuse another protocol at the first byte that is not ours.
+
+    Clients of before 2012 send a number of three bytes and wait: to wait for a fourth is to hang.
+    """
+    for letter in _GREETING:
+        if await reader.readexactly(1) != bytes((letter,)):
+            raise WireError("not the API's greeting")
 
 
 async def read_body(reader: asyncio.StreamReader) -> bytes:

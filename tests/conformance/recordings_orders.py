@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ibcore.sim import messages, ordermessages
+from ibcore.sim.account import Account
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import stock
+from ibcore.sim.margin import Margin
 from ibcore.sim.orders import Order
+from ibcore.sim.positions import Portfolio
 from ibcore.sim.tickets import Fill, Ticket
 
 _MARKET: Final = Order({"action": "BUY", "order_type": "MKT", "tif": "DAY"})
@@ -134,23 +137,27 @@ def completed_order() -> bytes:
     return messages.encode("completed_order", 164, **ordermessages.completed_order(completed()))
 
 
+def _held(account: str) -> dict[str, Any]:
+    """Return the position of 500 TSLA that both recordings show, as the account tells it."""
+    portfolio = Portfolio()
+    portfolio.trade(stock(CATALOGUE["TSLA"]), 500.0, price=196.77, commission=0.0)
+
+    def price(_of: object) -> float:
+        return 196.77
+
+    told = Account(account, portfolio, mark=price, margin=Margin(portfolio, price, price))
+    [values] = told.positions()
+    return values
+
+
+def position() -> bytes:
+    """Build the position of the account's list."""
+    return messages.encode("position", **_held("DU1236109"))
+
+
 def position_multi() -> bytes:
     """Build the position that was recorded for one account and model."""
-    return messages.encode(
-        "position_multi",
-        req_id=6,
-        account="DU1234567",
-        con_id=76792991,
-        symbol="TSLA",
-        sec_type="STK",
-        strike="0.0",
-        exchange="NASDAQ",
-        currency="USD",
-        local_symbol="TSLA",
-        trading_class="NMS",
-        position=500,
-        average_cost=196.77,
-    )
+    return messages.encode("position_multi", req_id=6, **_held("DU1234567"))
 
 
 CHARGED: Final = {"commission": "1.0", "commission_currency": "USD"}

@@ -294,6 +294,8 @@ REFUSALS = {
     10243: Order(action="BUY", totalQuantity=0.5, orderType="MKT", tif="DAY"),
     435: Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY", account="U1"),
     135: Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY", parentId=777),
+    10268: Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY", eTradeOnly=True),
+    10269: Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY", firmQuoteOnly=True),
 }
 
 
