@@ -100,6 +100,7 @@ def ledger(
         list[str] | None, typer.Option(help="tick, message, request, session, order, fault.")
     ] = None,
     session: Annotated[int | None, typer.Option(help="Of this session number.")] = None,
+    client: Annotated[int | None, typer.Option(help="Of this client id.")] = None,
     line: Annotated[int | None, typer.Option(help="Of this request id.")] = None,
     order: Annotated[int | None, typer.Option(help="Of this order id.")] = None,
 ) -> None:
@@ -108,9 +109,9 @@ def ledger(
         for name, value in next(ask(control_port, {"do": "stats"})).items():
             typer.echo(f"{name:24} {value}")
         return
-    wanted = {"kinds": kind, "session": session, "line": line, "order": order, "since": since}
-    entries = ask(control_port, {"do": "entries", **wanted})
-    next(entries)  # how many follow
+    numbers = {"session": session, "client": client, "line": line, "order": order}
+    entries = ask(control_port, {"do": "entries", "kinds": kind, "since": since, **numbers})
+    next(entries)  # that it will tell
     for entry in entries:
         typer.echo(json.dumps(entry))
 
@@ -180,3 +181,5 @@ def ask(port: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield head
         for _ in range(head.get("count", 0)):
             yield json.loads(stream.readline())
+        while "until" in head and "end" not in (line := json.loads(stream.readline())):
+            yield line

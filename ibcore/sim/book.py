@@ -71,9 +71,9 @@ class Book:
 
     def note(self, ticket: Ticket, what: str, *, session_no: int = -1, detail: str = "") -> None:
         """Write a step of an order into the ledger."""
-        self.ledger.events.append(
+        self.ledger.event(
             OrderEvent(
-                self._clock.unix_ns(), session_no, ticket.client_id, ticket.order_id,
+                self.ledger.now_ns(), session_no, ticket.client_id, ticket.order_id,
                 ticket.perm_id, ticket.contract.con_id, what, ticket.status, ticket.filled,
                 ticket.remaining, detail,
             )
@@ -224,9 +224,9 @@ class Book:
 
     def _record(self, fill: Fill, corrects: str = "") -> None:
         ticket = fill.ticket
-        self.ledger.fills.append(
+        self.ledger.fill(
             FillRecord(
-                self._clock.unix_ns(), ticket.client_id, ticket.order_id, ticket.perm_id,
+                self.ledger.now_ns(), ticket.client_id, ticket.order_id, ticket.perm_id,
                 ticket.contract.con_id, fill.exec_id, "BOT" if ticket.order.is_buy else "SLD",
                 fill.shares, fill.price, fill.commission, fill.realized, corrects,
             )

@@ -5,7 +5,8 @@
     {"do": "requests"} / {"do": "sessions"}          -> the same
     {"do": "orders"}                                 -> the same: steps and fills, by time
     {"do": "universe"}                               -> symbols, and contracts worth watching
-    {"do": "entries", "kinds": [...], "session": 1, "line": 7, "order": 3} -> the same, by time
+    {"do": "entries", "kinds": [...], "session": 1, "client": 0, "line": 7, "order": 3}
+                                -> {"ok": true, "until": "end"}, entries by time, {"end": n}
     {"do": "fault", "name": "drop", "for": 20, "client": 1, "values": {...}} -> one line
     {"do": "faults"}                                 -> the catalogue, one line a fault
     {"do": "stop"}                                   -> one line; the process then ends
@@ -19,17 +20,21 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain
 from typing import Any, Final, Protocol
+
+import structlog
 
 from ibcore.sim import entries, faults, plans, suggestions
 from ibcore.sim.config import SimConfig
 from ibcore.sim.faultengine import Done
-from ibcore.sim.ledger import Ledger
+from ibcore.sim.ledger import Ledger, decode
 from ibcore.sim.listener import Listener
 from ibcore.sim.source import Source
 
-_PAGE: Final = 2_000  # lines between two waits for a slow reader
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
+_PAGE: Final = 200  # lines, some milliseconds: then everybody else has a turn
 
 Command = dict[str, Any]
 
@@ -83,6 +88,8 @@ class ControlPort:
                 await self._answer(line, writer)
         except (ConnectionError, ValueError):
             pass  # the peer went away, or sent a line without end
+        except Exception:
+            log.exception("sim_control_failed")
         finally:
             writer.transport.abort()
 
@@ -90,12 +97,15 @@ class ControlPort:
         try:
             command = json.loads(line)
             lines = await self._run(command)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
+            lines = iter([{"ok": False, "error": f"{error} is missing"}])
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             lines = iter([{"ok": False, "error": str(error)}])
         for number, item in enumerate(lines, 1):
             writer.write(json.dumps(item).encode() + b"\n")
             if number % _PAGE == 0:
                 await writer.drain()
+                await asyncio.sleep(0)  # a fast reader lets `drain` return at once
         await writer.drain()
 
     async def _run(self, command: Command) -> Iterator[object]:
@@ -109,17 +119,27 @@ class ControlPort:
                 done = await gateway.disturb(*_fault(command))
                 return iter([{"ok": True, **asdict(done)}])
             case "faults":
-                return _listed(faults.listed())
+                return _counted(faults.listed())
             case "stop":
                 gateway.request_stop()
                 return iter([{"ok": True}])
+            case "entries":
+                return _until_end(_entries(gateway.ledger, command))
+            case "ledger":
+                return _ticks(gateway.ledger, command)
+            case other if other in _LISTS:
+                return _counted(_LISTS[other](gateway.ledger))
             case other:
-                return _listed(_LISTS[other](gateway.ledger, command))
+                raise ValueError(
+                    f"no command is called {other!r}; {faults.nearest(str(other), _KNOWN)}"
+                )
 
 
-def _ticks(ledger: Ledger, command: Command) -> Iterable[object]:
+def _ticks(ledger: Ledger, command: Command) -> Iterator[object]:
     limit = command.get("limit")
-    return (tick._asdict() for tick in islice(ledger.since(int(command.get("since", 0))), limit))
+    held = ledger.held(int(command.get("since", 0)), None if limit is None else int(limit))
+    head: dict[str, object] = {"ok": True, "count": len(held)}
+    return chain([head], (decode(entry)._asdict() for entry in held))
 
 
 def _fault(command: Command) -> tuple[str, float | None, dict[str, Any]]:
@@ -130,25 +150,35 @@ def _fault(command: Command) -> tuple[str, float | None, dict[str, Any]]:
     return str(command["name"]), command.get("for"), {**values, **options}
 
 
-def _entries(ledger: Ledger, command: Command) -> Iterable[object]:
-    numbers = {name: command.get(name) for name in ("session", "line", "order")}
+def _entries(ledger: Ledger, command: Command) -> Iterator[object]:
+    numbers = {name: command.get(name) for name in ("session", "client", "line", "order")}
     kinds = tuple(command.get("kinds") or entries.KINDS)
     since = int(command.get("since", 0))
     wanted = entries.Wanted(kinds, **numbers, since=since)
     return entries.entries(ledger, wanted)
 
 
-_LISTS: Final[dict[str, Callable[[Ledger, Command], Iterable[object]]]] = {
-    "ledger": _ticks,
-    "entries": _entries,
-    "requests": lambda ledger, _command: (item._asdict() for item in ledger.requests),
-    "orders": lambda ledger, _command: ledger.orders.lines(),
-    "sessions": lambda ledger, _command: (item._asdict() for item in ledger.sessions),
+_LISTS: Final[dict[object, Callable[[Ledger], Iterable[object]]]] = {
+    "requests": lambda ledger: (item._asdict() for item in ledger.requests),
+    "orders": lambda ledger: ledger.orders.lines(),
+    "sessions": lambda ledger: (item._asdict() for item in ledger.sessions),
 }
+_KNOWN: Final = ("stats", "ledger", "entries", "universe", "fault", "faults", "stop",
+                 "requests", "orders", "sessions")  # fmt: skip
 
 
-def _listed(items: Iterable[object]) -> Iterator[object]:
+def _counted(items: Iterable[object]) -> Iterator[object]:
     """Count first: the ring may lose its oldest entries while a slow reader reads."""
     listed = list(items)
     yield {"ok": True, "count": len(listed)}
     yield from listed
+
+
+def _until_end(items: Iterator[object]) -> Iterator[object]:
+    """Say at the end how many there were: to count first would be to decode all of them."""
+    yield {"ok": True, "until": "end"}
+    number = 0
+    for item in items:
+        number += 1
+        yield item
+    yield {"end": number}

@@ -210,7 +210,7 @@ class Desk:
             self._book.wire.refuse(session, ticket.order_id, code=399, text=text)
 
     def _refuse(self, session: Session, order_id: int, refusal: Refusal) -> None:
-        at_ns = self._config.clock.unix_ns()
+        at_ns = self._book.ledger.now_ns()
         detail = f"{refusal.code} {refusal.text}"
         event = OrderEvent(
             at_ns,
@@ -225,7 +225,7 @@ class Desk:
             0.0,
             detail,
         )
-        self._book.ledger.events.append(event)
+        self._book.ledger.event(event)
         self._book.wire.refuse(session, order_id, code=refusal.code, text=refusal.text)
 
     # -- changing ----------------------------------------------------------------------------

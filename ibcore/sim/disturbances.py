@@ -19,9 +19,11 @@ from ibcore.sim.plans import Plan
 from ibcore.sim.shaper import Shape
 
 if TYPE_CHECKING:
+    from ibcore.sim.datadesk import DataDesk
     from ibcore.sim.lines import Line
     from ibcore.sim.outlet import Filter
     from ibcore.sim.session import Session
+    from ibcore.sim.streams import Stream
     from ibcore.sim.subscriptions import Subscriptions
 
 Undo: TypeAlias = Callable[[], None]
@@ -33,6 +35,7 @@ class Stage(Protocol):
     clock: Clock
     skewed: SkewedClock  # the same clock, as what it is
     subscriptions: Subscriptions
+    data: DataDesk
     farms: Farms
     listener: Listener
     speeds: list[float]  # how much faster the market runs; the product counts
@@ -67,8 +70,8 @@ class Disturbance:
         """Whether the plan is aimed at this session."""
         return self.plan.client is None or session.client_id == self.plan.client
 
-    def aimed_at_line(self, line: Line) -> bool:
-        """Whether the plan is aimed at this line."""
+    def aimed_at_line(self, line: Line | Stream) -> bool:
+        """Whether the plan is aimed at this line, or stream of ticks, depth or bars."""
         wanted = self.plan.line
         named = wanted is None or wanted in (line.contract.symbol, str(line.req_id))
         return named and self.aimed_at(line.session)
@@ -285,6 +288,8 @@ class Notice(Disturbance):
         return told(len(sent), "notices", "sent")
 
     def _addressees(self) -> Iterable[tuple[Session, int]]:
+        if self.plan.order is not None:
+            return [(session, self.plan.order) for session in self.sessions(started=True)]
         if self.plan.line is not None:
             return [(line.session, line.req_id) for line in self.lines()]
         return [(session, -1) for session in self.sessions(started=True)]

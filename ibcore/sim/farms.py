@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ibcore.sim.contracts import Contract
     from ibcore.sim.lines import Line
     from ibcore.sim.session import Session
+    from ibcore.sim.streams import Stream
 
 WAKE_S: Final = 0.047
 STOCKS, OPTIONS, HISTORY, DEFINITIONS = "usfarm", "usopt", "ushmds", "secdefil"
@@ -76,7 +77,7 @@ class Farms:
         """Whether no line has to be silent."""
         return self.link_up and not self._broken
 
-    def silences(self, line: Line) -> bool:
+    def silences(self, line: Line | Stream) -> bool:
         """Whether this line's ticks do not come through now."""
         if self.all_well:
             return False

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ibcore.sim import disturbances, orderfaults, outages, plans
+from ibcore.sim import disturbances, faults, orderfaults, outages, plans
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.disturbances import Disturbance
 from ibcore.sim.ledger import FaultRecord, Ledger
@@ -95,6 +95,9 @@ class FaultEngine:
         seed = self._stage.config.seed * 1_000 + number
         plan = plans.plan(name, for_s, given, number=number, seed=seed)
         work = EFFECTS[name](plan, self._stage) if name in EFFECTS else None
+        ended = str(plan.values.get("fault", ""))
+        if ended and ended not in faults.CATALOGUE:
+            raise ValueError(f"no fault is named {ended!r}; {faults.nearest(ended, EFFECTS)}")
         self._count = number
         if plan.after_s:
             self._planned.append((self._stage.clock.monotonic() + plan.after_s, plan))
@@ -152,6 +155,8 @@ class FaultEngine:
             self._end(running)
         dropped = [plan for _at, plan in self._planned if not name or plan.name == name]
         self._planned = [planned for planned in self._planned if planned[1] not in dropped]
+        for plan in dropped:
+            self._note(plan, "forgotten", "before it began")
         return len(ended) + len(dropped)
 
     def _end(self, running: _Running) -> None:

@@ -26,7 +26,10 @@ class Mute:
 
 
 class OnLine:
-    """Tells the frames of the lines that a plan is aimed at; without a line, all are."""
+    """Tells the frames of the lines that a plan is aimed at; without a line, all are.
+
+    A line named by its id is whatever was asked under that id, also depth, bars or details.
+    """
 
     def __init__(self, plan: Plan, session: Session) -> None:
         self._line = plan.line
@@ -39,7 +42,9 @@ class OnLine:
         fields = places.split(data)
         req_id = places.integer(fields, places.REQUEST_AT.get(places.message_id(fields)))
         line = self._session.lines.get(-1 if req_id is None else req_id)
-        return line is not None and self._line in (str(req_id), line.contract.symbol)
+        return self._line == str(req_id) or (
+            line is not None and self._line == line.contract.symbol
+        )
 
 
 class Garble:

@@ -3,8 +3,8 @@
 Append-only and independent of what clients believe: the oracle of every no-loss and
 no-duplicate test. A frame is kept as the very bytes that went into the socket buffer, with the
 time of that write; `sent_ticks` and `sent_messages` decode them. What a fault swallowed was not
-sent and is not here; the fault is, in `faults`. The lists are rings when limits are set, and
-then `forgotten` counts the ticks that fell out. `entries` tells all of it by session, line and
+sent and is not here; the fault is, in `faults`. The lists are rings when a limit is set, and then
+`forgotten` and `stats` count what fell out. `entries` tells all of it by session, line and
 order.
 """
 
@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from ibcore import clock
 from ibcore.sim import places, wire
+from ibcore.sim.config import Clock
 from ibcore.sim.orderledger import OrderLedger
 
 
@@ -80,6 +82,7 @@ class FaultRecord(NamedTuple):
 # tracked ones make it stop the loop for a tenth of a second.
 LineKey: TypeAlias = tuple[int, int, int, int]
 Entry: TypeAlias = tuple[int, LineKey, bytes]
+Frame: TypeAlias = tuple[int, int, int, bytes]  # time, session number, client id, bytes
 
 # Where the tick type stands, by message; the request id is the field before it.
 _TICK_TYPE_AT = {1: 3, 2: 3, 21: 2, 45: 3, 46: 3}
@@ -88,14 +91,14 @@ _TICK_TYPE_AT = {1: 3, 2: 3, 21: 2, 45: 3, 46: 3}
 class Ledger:
     """What one gateway did."""
 
-    def __init__(self, *, limit: int | None = None) -> None:
+    def __init__(self, *, limit: int | None = None, wall: Clock = clock) -> None:
         self._ticks: deque[Entry] = deque(maxlen=limit)
         self.requests: deque[Received] = deque(maxlen=limit)
         self.sessions: deque[SessionRecord] = deque(maxlen=limit)
         self.faults: deque[FaultRecord] = deque(maxlen=limit)
-        self._messages: deque[tuple[int, int, int, bytes]] = deque(maxlen=limit)
+        self._messages: deque[Frame] = deque(maxlen=limit)
         self.counts: Counter[str] = Counter()
-        self.orders = OrderLedger()
+        self.orders = OrderLedger(limit=limit, wall=wall)
         self.tick_count = 0
 
     def ticks(self, at_ns: int, sent: Sequence[tuple[LineKey, bytes]]) -> None:
@@ -137,16 +140,32 @@ class Ledger:
     @property
     def sent_messages(self) -> list[SentMessage]:
         """Decode every other frame that is still held."""
-        return [_decode_message(*entry) for entry in list(self._messages)]
+        return [decode_frame(frame) for frame in self.frames()]
 
     def since(self, number: int) -> Iterator[SentTick]:
         """Decode the ticks from the `number`th ever sent on."""
-        held = islice(self._ticks, max(number - self.forgotten, 0), None)
-        return (_decode(entry) for entry in held)
+        return map(decode, self.held(number))
+
+    def held(self, number: int = 0, limit: int | None = None) -> list[Entry]:
+        """Return the ticks from the `number`th on as they are kept; `decode` reads one."""
+        first = max(number - self.forgotten, 0)
+        return list(islice(self._ticks, first, None if limit is None else first + limit))
+
+    def frames(self) -> list[Frame]:
+        """Return the other frames as they are kept; `decode_frame` reads one."""
+        return list(self._messages)
 
     def stats(self) -> dict[str, int]:
         """Return the counters."""
-        return {**self.counts, "ticks": self.tick_count, "ticks_forgotten": self.forgotten}
+        requests = self.counts["requests"] + self.counts["requests_refused"]
+        return {
+            **self.counts,
+            "ticks": self.tick_count,
+            "ticks_forgotten": self.forgotten,
+            "messages_forgotten": self.counts["messages"] - len(self._messages),
+            "requests_forgotten": requests - len(self.requests),
+            "orders_forgotten": self.orders.forgotten,
+        }
 
 
 def by_line(ticks: Iterable[SentTick]) -> dict[tuple[int, int], list[SentTick]]:
@@ -157,7 +176,8 @@ def by_line(ticks: Iterable[SentTick]) -> dict[tuple[int, int], list[SentTick]]:
     return lines
 
 
-def _decode(entry: Entry) -> SentTick:
+def decode(entry: Entry) -> SentTick:
+    """Read one kept tick."""
     at_ns, key, data = entry
     fields = wire.unframe(data)
     msg_id = int(fields[0])
@@ -165,6 +185,8 @@ def _decode(entry: Entry) -> SentTick:
     return SentTick(at_ns, *key, msg_id, int(fields[place]), fields[place + 1 :])
 
 
-def _decode_message(at_ns: int, session_no: int, client_id: int, data: bytes) -> SentMessage:
+def decode_frame(frame: Frame) -> SentMessage:
+    """Read one other frame."""
+    at_ns, session_no, client_id, data = frame
     fields = places.split(data)
     return SentMessage(at_ns, session_no, client_id, places.message_id(fields), tuple(fields[1:]))

@@ -16,16 +16,18 @@ Step: TypeAlias = tuple[float, Callable[[], None]]
 
 
 def lose_lines(stage: Stage) -> int:
-    """Forget every line, as the gateway does before 1101; return how many there were."""
-    count = stage.subscriptions.count
+    """Forget every line and stream, as the gateway does before 1101; return how many there were."""
+    count = stage.subscriptions.count + len(list(stage.data.streams))
     for session in stage.connections:
         stage.subscriptions.drop_all(session)
+        stage.data.streams.drop_all(session)
     return count
 
 
 def kill_lines(stage: Stage) -> int:
-    """Let every line go silent for good; return how many that were."""
-    return stage.subscriptions.kill(list(stage.subscriptions))
+    """Let every line and stream go silent for good; return how many that were."""
+    lines = stage.subscriptions.kill(list(stage.subscriptions))
+    return lines + stage.data.streams.kill(stage.data.streams)
 
 
 class Silent(Disturbance):
@@ -70,6 +72,8 @@ class FarmDown(Disturbance):
         if self.plan.values["dead"]:
             lines = self.stage.subscriptions
             lines.kill([line for line in lines if farms.farm_of(line.contract) == farm])
+            streams = self.stage.data.streams
+            streams.kill(stream for stream in streams if farms.farm_of(stream.contract) == farm)
         self.stage.farms.mend(farm)
 
 

@@ -9,12 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-REQUEST_AT: Final = {
-    1: 2, 2: 2, 4: 2, 10: 1, 11: 1, 17: 1, 18: 1, 21: 1, 45: 2, 46: 2, 50: 2, 52: 2, 55: 2, 57: 2,
-    58: 2, 63: 2, 64: 2, 73: 2, 74: 2, 75: 1, 76: 1, 79: 1, 81: 1, 88: 1, 89: 1, 96: 1, 97: 1,
-    98: 1, 99: 1, 106: 1, 108: 1,
-}  # fmt: skip
-ORDER_AT: Final = {3: 1, 5: 1, 11: 2}
+from ibcore.sim.messages import MESSAGES
+from ibcore.sim.wire import SERVER_VERSION
+
+_TICKS: Final = {1: 2, 2: 2, 21: 1, 45: 2, 46: 2}  # built in `wire`
+_NEXT_VALID_ID: Final = 9  # names an order that does not exist yet
+
+
+def _places(name: str) -> dict[int, int]:
+    """Return where the messages of the table carry a field, by message id."""
+    found = {}
+    for message in MESSAGES.values():
+        sent = [
+            field.name for field in message.fields if field.since <= SERVER_VERSION < field.until
+        ]
+        if name in sent:
+            found[message.msg_id] = 1 + sent.index(name)
+    return found
+
+
+REQUEST_AT: Final = _TICKS | _places("req_id")
+ORDER_AT: Final = {
+    msg_id: place for msg_id, place in _places("order_id").items() if msg_id != _NEXT_VALID_ID
+}
 ORDER_STATUS, ERROR, OPEN_ORDER, EXECUTION, COMMISSION = 3, 4, 5, 11, 59
 EXECUTION_ID_AT: Final = {EXECUTION: 14, COMMISSION: 2}
 FILLED_AT: Final = 3  # of orderStatus

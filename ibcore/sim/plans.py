@@ -6,6 +6,7 @@ A plan holds everything that is needed to repeat it, and says so as a command.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,9 +52,9 @@ class Plan:
                               (SESSION, self.client), (LINE, self.line), (ORDER, self.order),
                               ("seed", self.seed)):  # fmt: skip
             if value is not None:
-                words.append(f"--{option} {written(value)}")
+                words += [f"--{option}", written(value)]
         words += [f"{name}={written(value)}" for name, value in self.values.items()]
-        return " ".join(words)
+        return shlex.join(words)
 
 
 def plan(

@@ -61,14 +61,15 @@ class Poison(Disturbance):
     def _frames(self, line: Line, tick_type: int) -> Iterator[bytes]:
         if tick_type in COMPUTATIONS and not line.contract.is_option:
             return
+        shown = line.twins.get(tick_type, tick_type)
         for kind in self._kinds:
             value = _VALUES.get(kind) or self._too_fine(line, tick_type)
             if tick_type in COMPUTATIONS:
-                yield wire.tick_computation(line.req_id, tick_type, "0\0" + f"{value}\0" * 8)
+                yield wire.tick_computation(line.req_id, shown, "0\0" + f"{value}\0" * 8)
             elif tick_type in SIZE_TICKS:
-                yield wire.tick_size(line.req_id, tick_type, value)
+                yield wire.tick_size(line.req_id, shown, value)
             else:
-                yield wire.tick_price(line.req_id, tick_type, value, "100", 0)
+                yield wire.tick_price(line.req_id, shown, value, "100", 0)
 
     def _too_fine(self, line: Line, tick_type: int) -> str:
         value = line.sent.get(tick_type, 100.0)

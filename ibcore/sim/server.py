@@ -65,7 +65,7 @@ class Gateway:
         self.skewed = SkewedClock(told)
         self.clock: Clock = self.skewed
         self.config = replace(given, clock=self.clock)
-        self.ledger = Ledger(limit=self.config.ledger_limit)
+        self.ledger = Ledger(limit=self.config.ledger_limit, wall=self.wall)
         self.source: Source = open_source(self.config)
         if isinstance(told, TapeClock):
             told.follow(self.source.moment)
@@ -80,7 +80,9 @@ class Gateway:
             farms=self.farms,
             permissions=self.permissions,
         )
-        self.data = DataDesk(self.source, self.config, clock=self.clock, quiet=self.farms.silences)
+        self.data = DataDesk(
+            self.source, self.config, clock=self.clock, quiet=self.subscriptions.silenced
+        )
         self.trading = Trading(self.config, self.source, self.sessions, ledger=self.ledger.orders)
         self.stopping = asyncio.Event()
         self.control_port: int | None = None

@@ -40,6 +40,7 @@ class Streams:
         self._quiet = quiet  # whether a farm or the link keeps a contract's data back
         self._by_con_id: dict[int, list[Stream]] = {}
         self._by_request: dict[tuple[int, int], Stream] = {}
+        self._dead: set[Stream] = set()  # their clients believe in them
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(list(self._by_request.values()))
@@ -72,7 +73,18 @@ class Streams:
             if stream.session is session:
                 self._drop(stream)
 
+    def kill(self, streams: Iterable[Stream]) -> int:
+        """Let streams go silent for good; return how many that were."""
+        dead = set(streams) - self._dead
+        self._dead |= dead
+        return len(dead)
+
+    def quiet(self, stream: Stream) -> bool:
+        """Whether a stream may not speak now."""
+        return stream in self._dead or self._quiet(stream)
+
     def _drop(self, stream: Stream) -> None:
+        self._dead.discard(stream)
         del self._by_request[stream.session.number, stream.req_id]
         streams = self._by_con_id[stream.contract.con_id]
         streams.remove(stream)
@@ -84,11 +96,11 @@ class Streams:
         """Tell the streams of a contract what happened to it."""
         for event in events:
             for stream in self._by_con_id.get(event.con_id, ()):
-                if not self._quiet(stream):
+                if not self.quiet(stream):
                     stream.take(event, at_s)
 
     def turn(self, at_s: float) -> None:
         """Let every stream look at the clock."""
         for stream in self._by_request.values():
-            if not self._quiet(stream):
+            if not self.quiet(stream):
                 stream.turn(at_s)

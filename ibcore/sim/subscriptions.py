@@ -17,6 +17,7 @@ from ibcore.sim.source import Change, Source
 
 if TYPE_CHECKING:
     from ibcore.sim.session import Session
+    from ibcore.sim.streams import Stream
 
 _NO_PERMISSION_NEEDED = 3  # snapshotPermissions of message 81
 _LEGAL_HINT = "100(Option Volume),101(Option Open Interest),106(impvolat),233(RTVolume)"
@@ -43,7 +44,7 @@ class Subscriptions:
         self._snapshots: list[Line] = []
         self._behind: set[Line] = set()
         # Why a line may not speak now.
-        self.silences: list[Callable[[Line], bool]] = [farms.silences]
+        self.silences: list[Callable[[Line | Stream], bool]] = [farms.silences]
         self.ahead_s = 0.0  # how far the market's time is ahead, after it ran faster
         self.count = 0
         self.version = 0  # changes with the set of lines
@@ -163,7 +164,11 @@ class Subscriptions:
 
     def quiet(self, line: Line) -> bool:
         """Whether a farm, the link or a fault keeps this line silent."""
-        return line.dead or any(silence(line) for silence in self.silences)
+        return line.dead or self.silenced(line)
+
+    def silenced(self, line: Line | Stream) -> bool:
+        """Whether nothing may be said now of what was asked for here, or as another stream."""
+        return any(silence(line) for silence in self.silences)
 
     def kill(self, lines: Iterable[Line]) -> int:
         """Let lines go silent for good while their clients believe in them."""

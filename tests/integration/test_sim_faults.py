@@ -330,6 +330,41 @@ async def test_a_notice_of_any_code_reaches_ib_async() -> None:
         await eventually(lambda: heard[-1][1] == 354 and heard[-1][0] > 0)
 
 
+async def test_a_notice_may_be_about_an_order(simulator: Gateway) -> None:
+    async with raw_client(simulator, 1) as one, raw_client(simulator, 2) as two:
+        await simulator.fault("notice", code=201, text="Order rejected", client=2, order=77)
+        assert (await answered(two))[0][2:5] == ["77", "201", "Order rejected"]
+        assert [frame[0] for frame in await answered(one)] == ["49"]
+
+
+async def test_garble_of_an_id_spoils_whatever_was_asked_under_it(simulator: Gateway) -> None:
+    async with raw_client(simulator) as client:
+        await simulator.fault("garble", 5, share=1.0, line="5")
+        for req_id in (5, 6):
+            client.send(*asking.contract_details(req_id, con_id=AAPL))
+        await eventually(lambda: simulator.ledger.counts["messages"] == 10)
+        await simulator.fault("drop")
+        frames = frame_bodies(await client.closed())
+    assert len(frames) == 4
+    assert frames[0] != frames[2].replace(b"\x006\x00", b"\x005\x00", 1)
+    assert frames[3] == b"52\x001\x006\x00"
+
+
+def frame_bodies(data: bytes) -> list[bytes]:
+    """Split what a connection said into the bodies of its frames."""
+    bodies = []
+    while data:
+        size = 4 + int.from_bytes(data[:4], "big")
+        bodies.append(data[4:size])
+        data = data[size:]
+    return bodies
+
+
+async def test_clearing_a_fault_that_nobody_knows_names_the_nearest(simulator: Gateway) -> None:
+    with pytest.raises(ValueError, match="did you mean garble"):
+        await simulator.fault("clear", fault="garbel")
+
+
 async def test_a_skewed_clock_tells_clients_a_wrong_time_and_the_ledger_the_right_one() -> None:
     async with Gateway(FAST) as gateway, ib_client(gateway) as ib:
         before = await ib.reqCurrentTimeAsync()

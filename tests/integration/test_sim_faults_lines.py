@@ -62,9 +62,10 @@ async def notices(client: RawClient) -> list[str]:
 
 async def test_a_silent_line_says_nothing_and_then_catches_up() -> None:
     async with Gateway(FAST) as gateway, watching(gateway) as (_, tickers, heard):
-        await gateway.fault("silent", 0.5, line="AAPL")
+        await gateway.fault("silent", 30, line="AAPL")
         assert await stands_still(gateway, AAPL)
         await moves(gateway, MSFT)
+        await gateway.fault("clear")
         await moves(gateway, AAPL)
         assert heard == []
         board = gateway.source.board(gateway.source.universe.by_id[AAPL])
@@ -92,10 +93,11 @@ async def test_a_farm_may_come_back_and_its_lines_stay_dead_until_asked_again() 
 
 async def test_1100_repeats_itself_and_1102_keeps_what_it_says() -> None:
     async with Gateway(FAST) as gateway, watching(gateway) as (_, _tickers, heard):
-        await gateway.fault("1100", 0.45, every=0.1)
+        await gateway.fault("1100", 30, every=0.05)
         assert await stands_still(gateway, AAPL, 0.2)
+        await eventually(lambda: heard.count((-1, 1100)) >= 3)
+        await gateway.fault("clear")
         await eventually(lambda: (-1, 1102) in heard)
-        assert heard.count((-1, 1100)) >= 3
         await moves(gateway, AAPL)
 
 
@@ -109,6 +111,52 @@ async def test_after_1101_every_line_is_gone_until_it_is_asked_for_again() -> No
         await eventually(lambda: any(code == 300 for _, code in heard))
         ib.reqMktData(Contract(conId=AAPL, exchange="SMART"))
         await moves(gateway, AAPL)
+
+
+def streams_of(gateway: Gateway) -> int:
+    """Count what was sent of the tick-by-tick line of the tests below."""
+    return sum(message.msg_id == 99 for message in gateway.ledger.sent_messages)
+
+
+@asynccontextmanager
+async def tick_by_tick(gateway: Gateway) -> AsyncIterator[RawClient]:
+    """A client with one tick-by-tick line that has spoken."""
+    async with raw_client(gateway) as client:
+        apple = asking.contract({"symbol": "AAPL", "sec_type": "STK"})
+        client.send(97, 7, *apple, "BidAsk", 0, 0)
+        await client.until(99)
+        yield client
+
+
+async def hushed(gateway: Gateway, seconds: float = 0.25) -> bool:
+    """Whether the tick-by-tick line says nothing for so long."""
+    before = streams_of(gateway)
+    try:
+        await eventually(lambda: streams_of(gateway) > before, seconds)
+    except (asyncio.TimeoutError, TimeoutError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("1101", {}), ("1102", {"dead": "yes"}), ("farm", {"dead": "yes", "for_s": 0.05})],
+)
+async def test_tick_by_tick_lines_die_with_the_others(name: str, given: dict[str, object]) -> None:
+    async with Gateway(FAST) as gateway, tick_by_tick(gateway):
+        for_s = given.pop("for_s", None)
+        await gateway.fault(name, for_s, **given)
+        await eventually(lambda: not gateway.faults.active)
+        assert await hushed(gateway)
+
+
+@pytest.mark.parametrize("name", ["silent", "10197"])
+async def test_tick_by_tick_lines_fall_silent_with_the_others_and_come_back(name: str) -> None:
+    async with Gateway(FAST) as gateway, tick_by_tick(gateway):
+        await gateway.fault(name, 30, line="AAPL")
+        assert await hushed(gateway)
+        await gateway.fault("clear")
+        assert not await hushed(gateway, 10.0)
 
 
 async def test_1102_may_claim_that_data_is_kept_while_it_is_dead() -> None:
@@ -167,6 +215,18 @@ def _spying(ib: IB, seen: list[float]) -> object:
         true(req_id, tick_type, price, size)
 
     return note
+
+
+async def test_poison_of_a_delayed_line_has_its_tick_types() -> None:
+    config = SimConfig(cadence_scale=0.1, farm_wake_s=0, permissions={"*": "delayed"})
+    async with Gateway(config) as gateway, raw_client(gateway) as client:
+        client.send(59, 1, 3)
+        client.send(*asking.market_data(7, con_id=AAPL))
+        await client.until(81)
+        await gateway.fault("poison", value="nan", ticks="bid,volume")
+        await eventually(lambda: "NaN" in [tick.fields[0] for tick in gateway.ledger.sent_ticks])
+        poisoned = [tick for tick in gateway.ledger.sent_ticks if tick.fields[0] == "NaN"]
+        assert [tick.tick_type for tick in poisoned] == [66, 74]
 
 
 async def test_poison_with_a_duration_comes_again_and_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def test_a_plan_has_every_parameter_and_repeats_itself() -> None:
     assert made.command() == (
         "slow --for 5 --client 2 --seed 7003 latency_ms=40 jitter_ms=0 bytes_s=0"
     )
+
+
+def test_a_plan_with_words_in_it_can_be_pasted_into_a_shell() -> None:
+    made = plan("notice", code=2148, text="strange days, 'indeed'")
+    assert "text=strange days, 'indeed'" in shlex.split(made.command())
 
 
 def test_a_plan_lasts_as_its_row_says_unless_told_otherwise() -> None:

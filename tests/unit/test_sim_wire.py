@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibcore.sim import messages, requests, wire
+from ibcore.sim import messages, places, requests, wire
 
 MARKET_DATA = "1 11 7 265598 AAPL STK _ 0.0 _ _ SMART _ USD _ _ 0 233,236 0 0 _".replace(
     "_", ""
@@ -103,6 +103,25 @@ def test_whatever_arrives_is_a_request_or_malformed(fields: list[str], msg_id: i
             requests.parse(raw, 178)
         except requests.Malformed:
             continue
+
+
+def test_every_message_of_the_table_is_found_by_its_request_and_its_order() -> None:
+    named = {
+        field: {
+            message.msg_id
+            for message in messages.MESSAGES.values()
+            if field in {each.name for each in message.fields}
+        }
+        for field in ("req_id", "order_id")
+    }
+    assert named["req_id"] < places.REQUEST_AT.keys()
+    assert named["order_id"] - places.ORDER_AT.keys() == {9}  # nextValidId: no order yet
+    sent = wire.unframe(messages.encode("execution", req_id=5, order_id=8))
+    assert places.integer(sent, places.REQUEST_AT[11]) == 5
+    assert places.integer(sent, places.ORDER_AT[11]) == 8
+    assert (
+        places.integer(wire.unframe(wire.tick_price(6, 1, "2", "3", 0)), places.REQUEST_AT[1]) == 6
+    )
 
 
 def test_a_field_is_sent_from_the_version_that_added_it() -> None:
