@@ -29,7 +29,11 @@ class Context(Protocol):
     farms: Farms
 
 
-_KINDS: Final = frozenset({"STK", "OPT", "IND", "FUT", "CASH"})
+# What IB knows; of most there is nothing here (200). Anything else is no security type (321).
+_KINDS: Final = frozenset({
+    "STK", "OPT", "IND", "FUT", "CASH", "FOP", "BOND", "CMDTY", "CFD", "CRYPTO", "FUND", "WAR",
+    "IOPT", "CONTFUT", "FUT+CONTFUT", "BAG", "NEWS",
+})  # fmt: skip
 
 
 def greet(context: Context, session: Session) -> None:
@@ -69,14 +73,9 @@ def _contract_details(
         return
     today = hours.new_york_date(context.clock.utcnow())
     for contract in found:
-        told = details.details(
-            request.req_id,
-            contract,
-            today=today,
-            version=session.version,
-            exchange=spec.exchange,
+        session.send(
+            details.details(request.req_id, contract, spec, today=today, version=session.version)
         )
-        session.send(told)
     session.send_message("contract_details_end", req_id=request.req_id)
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-PRICE_TICKS: Final = frozenset({1, 2, 4, 6, 7, 9, 14, 15, 16, 17, 18, 19, 20, 35, 37, 57})
-SIZE_TICKS: Final = frozenset({0, 3, 5, 8, 21, 27, 28, 29, 30, 34, 36, 61, 63, 64, 65, 87, 89})
+PRICE_TICKS: Final = frozenset({
+    1, 2, 4, 6, 7, 9, 14, 15, 16, 17, 18, 19, 20, 35, 37, 57, 79, 92, 93, 94, 95, 96, 97, 98, 99,
+})  # fmt: skip
+SIZE_TICKS: Final = frozenset({
+    0, 3, 5, 8, 21, 27, 28, 29, 30, 34, 36, 61, 63, 64, 65, 86, 87, 89,
+})  # fmt: skip
 STRING_TICKS: Final = frozenset({32, 33, 45, 48, 59, 77, 84})
 SIZE_OF: Final = {1: 0, 2: 3, 4: 5}
 COMPUTATIONS: Final = (10, 11, 12, 13)
@@ -29,6 +33,7 @@ GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
     104: (23,),
     105: (87,),
     106: (24,),
+    162: (31,),
     165: (15, 16, 17, 18, 19, 20, 21),
     221: (37,),
     225: (34, 35, 36, 61),
@@ -42,10 +47,17 @@ GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
     375: (77,),
     411: (58,),
     456: (59,),
+    576: (94, 95),
+    577: (96,),
+    578: (92, 93),
+    588: (86,),
     595: (63, 64, 65),
+    614: (98, 99),
+    619: (79,),
+    623: (97,),
 }
 # Legal to ask for, and nothing comes of it here.
-_SILENT: Final = frozenset({162, 256, 258, 292, 460, 577, 586, 588, 619})
+_SILENT: Final = frozenset({220, 256, 258, 292, 460, 586, 587})
 _STOCKS_ONLY: Final = frozenset({165, 225, 236, 258, 456, 595})
 LEGAL: Final = {
     "STK": frozenset(GENERIC_TICKS) | _SILENT,
@@ -54,6 +66,25 @@ LEGAL: Final = {
     "FUT": frozenset({165, 221, 225, 232, 233, 293, 294, 295, 318, 411, 588}),
     "CASH": frozenset({165, 221, 232, 233, 411}),
 }
+
+# As IB lists them in its refusal: what a client may ask for instead is read out of that text.
+_NAMES: Final = {
+    100: "Option Volume", 101: "Option Open Interest", 104: "hvolrt30 (per-underlying)",
+    105: "Average Opt Volume", 106: "impvolat", 162: "Index Future Premium", 165: "Misc. Stats",
+    220: "Creditman Mark Price", 221: "Creditman Mark Price", 225: "Auction", 232: "Pl Price",
+    233: "RTVolume", 236: "inventory", 256: "Inventory", 258: "Fundamentals", 292: "Wide_news",
+    293: "TradeCount", 294: "TradeRate", 295: "VolumeRate", 318: "LastRTHTrade",
+    375: "RTTrdVolume", 411: "rthistvol", 456: "IBDividends", 460: "Bond Factor Multiplier",
+    576: "EtfNavBidAsk(navbidask)", 577: "EtfNavLast(navlast)", 578: "EtfNavClose(navclose)",
+    586: "IPOHLMPRC", 587: "Pl Price Delayed", 588: "Futures Open Interest",
+    595: "Short-Term Volume X Mins", 614: "EtfNavMisc(high/low)", 619: "Creditman Slow Mark Price",
+    623: "EtfFrozenNavLast(fznavlast)",
+}  # fmt: skip
+
+
+def legal_ones(sec_type: str) -> str:
+    """List the generic ticks of a security type as the text of 321 does."""
+    return ",".join(f"{number}({_NAMES[number]})" for number in sorted(LEGAL[sec_type]))
 
 
 class Tick(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -15,14 +15,10 @@ from ibcore.sim.catalogue import (
 )
 
 _PACK_EPOCH: Final = date(2015, 1, 1)
-_EXCHANGES: Final = {
-    "STK": frozenset(STOCK_EXCHANGES.split(",")),
-    "OPT": frozenset(OPTION_EXCHANGES.split(",")),
-    "IND": frozenset({"CBOE"}),
-    "FUT": frozenset({"CME"}),
-    "CASH": frozenset({"IDEALPRO"}),
-}
-_INDEX_OPTIONS: Final = frozenset(INDEX_OPTION_EXCHANGES.split(","))
+_OF_QUOTES: Final = frozenset({"BID", "ASK", "BID_ASK", "MIDPOINT", "SCHEDULE"})
+# The future of the current quarter, under the name of all quarters together.
+_CONTINUOUS: Final = frozenset({"CONTFUT", "FUT+CONTFUT"})
+_MATCHES: Final = 16
 _INDEX_STRIKE: Final = 5  # an index's strikes are multiples of it
 _MONTHS: Final = "FGHJKMNQUVXZ"
 
@@ -43,6 +39,9 @@ class Spec:
     currency: str = ""
     local_symbol: str = ""
     trading_class: str = ""
+    sec_id_type: str = ""
+    sec_id: str = ""
+    issuer_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,30 @@ class Contract:
     def is_option(self) -> bool:
         """Whether this is an option."""
         return self.sec_type == "OPT"
+
+    @property
+    def exchanges(self) -> str:
+        """Where it trades, comma-separated."""
+        if self.is_option:
+            return INDEX_OPTION_EXCHANGES if self.name.sec_type == "IND" else OPTION_EXCHANGES
+        return STOCK_EXCHANGES if self.sec_type == "STK" else self.name.exchange
+
+    @property
+    def isin(self) -> str:
+        """A stock's ISIN, made up but well formed: the real ones are licensed."""
+        body = f"US{self.con_id:09d}"
+        digits = "".join(str(int(letter, 36)) for letter in body)
+        doubled = [
+            sum(divmod(int(digit) * (2 - index % 2), 10))
+            for index, digit in enumerate(reversed(digits))
+        ]
+        return f"{body}{-sum(doubled) % 10}"
+
+    def shows(self, kind: str) -> bool:
+        """Whether there is data of a kind: an index has no quotes, a currency pair no trades."""
+        if self.sec_type == "IND":
+            return kind not in _OF_QUOTES
+        return self.sec_type != "CASH" or kind in _OF_QUOTES
 
 
 def stock(name: Name) -> Contract:
@@ -153,6 +176,8 @@ class Universe:
 
     def find(self, spec: Spec) -> list[Contract]:
         """Return every contract that the description fits; blank fields fit all."""
+        if spec.sec_type in _CONTINUOUS:
+            spec = replace(spec, sec_type="FUT")
         if spec.con_id:
             known = self.by_id.get(spec.con_id)
             return [known] if known and _fits(spec, known) else []
@@ -161,6 +186,8 @@ class Universe:
     def _candidates(self, spec: Spec) -> list[Contract]:
         symbol = spec.symbol or spec.local_symbol[:6].strip()
         if spec.sec_type == "STK":
+            if spec.sec_id and not symbol:
+                return list(self.stocks.values())
             known = self.stocks.get(symbol)
             return [known] if known else []
         if spec.sec_type == "OPT":
@@ -173,13 +200,15 @@ class Universe:
         return [contract for chain in chains for contract in chain]
 
     def matching(self, pattern: str) -> list[Contract]:
-        """Return the stocks whose symbol or name starts with `pattern`."""
+        """Return what is no option and whose symbol or name starts with `pattern`: 16 at most."""
         wanted = pattern.upper()
-        return [
+        found = [
             contract
-            for contract in self.stocks.values()
-            if contract.symbol.startswith(wanted) or contract.name.long_name.startswith(wanted)
+            for contract in (*self.stocks.values(), *self.others.values())
+            if contract.symbol.upper().startswith(wanted)
+            or contract.name.long_name.upper().startswith(wanted)
         ]
+        return found[:_MATCHES] if wanted else []
 
 
 def _fits(spec: Spec, contract: Contract) -> bool:
@@ -191,14 +220,10 @@ def _fits(spec: Spec, contract: Contract) -> bool:
         and spec.strike in (0.0, contract.strike)
         and right in ("", contract.right)
         and spec.multiplier in ("", contract.multiplier)
-        and (not spec.exchange or spec.exchange in _exchanges(contract))
+        and (not spec.exchange or spec.exchange in contract.exchanges.split(","))
         and spec.currency in ("", "USD")
         and spec.local_symbol in ("", contract.local_symbol)
         and spec.trading_class in ("", contract.trading_class)
+        and not spec.issuer_id
+        and (not spec.sec_id_type or (spec.sec_id_type, spec.sec_id) == ("ISIN", contract.isin))
     )
-
-
-def _exchanges(contract: Contract) -> frozenset[str]:
-    if contract.is_option and contract.name.sec_type == "IND":
-        return _INDEX_OPTIONS
-    return _EXCHANGES[contract.sec_type]

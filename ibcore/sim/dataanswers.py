@@ -16,8 +16,8 @@ from ibcore.sim import (
 )
 from ibcore.sim.contracts import Contract
 from ibcore.sim.datarequests import Depth, RealTimeBars, SmartComponents, TickByTick
-from ibcore.sim.historical import Context, refuse, resolve
 from ibcore.sim.observed import Quote
+from ibcore.sim.refusals import SERVICE, Context, refuse, resolve
 from ibcore.sim.request import Request
 from ibcore.sim.session import Session
 
@@ -40,6 +40,9 @@ def _tick_by_tick(context: Context, session: Session, request: TickByTick) -> No
     elif contract.is_option:
         text = "Failed to request tick-by-tick data:Tick-by-tick data of options is historical only"
         session.error(request.req_id, 10189, text)
+    elif not contract.shows(tickbytick.SHOWS[kind]):
+        text = f"No {request.kind} data of {contract.symbol}/{contract.sec_type}"
+        session.error(request.req_id, 10189, f"Failed to request tick-by-tick data:{text}")
     elif streams.count(tickbytick.NAME) >= tickbytick.LIMIT:
         text = "Max number of tick-by-tick requests has been reached."
         session.error(request.req_id, 10190, text)
@@ -97,6 +100,8 @@ def _depth(context: Context, session: Session, request: Depth) -> None:
 
 def _has_depth(contract: Contract, request: Depth) -> bool:
     """SMART shows depth only as smart depth, other exchanges only without."""
+    if contract.sec_type in ("FUT", "CASH"):
+        return not request.smart
     return contract.sec_type == "STK" and request.smart == (request.spec.exchange == "SMART")
 
 
@@ -111,6 +116,10 @@ def _real_time_bars(context: Context, session: Session, request: RealTimeBars) -
         return
     if request.show not in livebars.REAL_TIME_SHOWS:
         refuse(session, request.req_id, f"Incorrect data type {request.show!r} for real-time bars")
+        return
+    if not contract.shows(request.show):
+        text = f"No {request.show} data of {contract.symbol}/{contract.sec_type}"
+        session.error(request.req_id, 420, f"Invalid Real-time Query:{text}")
         return
     stream = livebars.RealTimeBars(
         session, request.req_id, contract, show=request.show, tally=context.data.tally
@@ -161,6 +170,12 @@ def _denies(code: int, text: str) -> Answer:
     return answer
 
 
+def _scanner_parameters(_context: Context, session: Session, request: Request) -> None:
+    """Refuse, and send an empty document: the error has no id, and clients wait for the answer."""
+    session.error(request.req_id, 321, _INVALID + _NO_SCANNER)
+    session.send_message("scanner_parameters", document=_NO_SCANNERS)
+
+
 def _nothing(_context: Context, _session: Session, _request: Request) -> None:
     """Accept a request that has no answer."""
 
@@ -168,7 +183,12 @@ def _nothing(_context: Context, _session: Session, _request: Request) -> None:
 _INVALID: Final = "Error validating request.-'be' : cause - "
 _NO_ADVISOR: Final = _INVALID + "FA data operations ignored for non FA customers."
 _NO_GROUPS: Final = _INVALID + "Display groups are not supported by this gateway"
+_NO_EXERCISE: Final = _INVALID + "Options cannot be exercised on this gateway"
+_NO_VERIFICATION: Final = _INVALID + "Programs are not verified by this gateway"
 _NO_SCANNER: Final = "Market scanners are not supported by this gateway"
+_NO_SCANNERS: Final = (
+    "<ScanParameterResponse><InstrumentList/><LocationTree/><ScanTypeList/></ScanParameterResponse>"
+)
 _NO_NEWS: Final = "News feed is not allowed."
 _NO_ARTICLE: Final = "Failed to request news article:News is not supported by this gateway"
 
@@ -180,9 +200,10 @@ DATA_ANSWERS: Final[dict[int, Answer]] = {
     18: _denies(321, _NO_ADVISOR),
     19: _denies(321, _NO_ADVISOR),
     20: historical.historical_data,
-    22: _denies(162, f"Historical Market Data Service error message:{_NO_SCANNER}"),
+    21: _denies(321, _NO_EXERCISE),
+    22: _denies(162, SERVICE + _NO_SCANNER),
     23: _nothing,
-    24: _denies(321, _INVALID + _NO_SCANNER),
+    24: _scanner_parameters,
     25: historical.cancel_bars,
     50: _real_time_bars,
     51: _cancel(livebars.REAL_TIME, 300, "Can't find EId with tickerId"),
@@ -192,10 +213,14 @@ DATA_ANSWERS: Final[dict[int, Answer]] = {
     55: calculations.calculate,
     56: _nothing,
     57: _nothing,
+    65: _denies(321, _NO_VERIFICATION),
+    66: _denies(321, _NO_VERIFICATION),
     67: _denies(321, _NO_GROUPS),
     68: _denies(321, _NO_GROUPS),
     69: _denies(321, _NO_GROUPS),
     70: _nothing,
+    72: _denies(321, _NO_VERIFICATION),
+    73: _denies(321, _NO_VERIFICATION),
     79: _says("soft_dollar_tiers", tiers_details=[0]),
     80: _family_codes,
     82: _depth_exchanges,

@@ -178,6 +178,14 @@ def _fundamentals(msg_id: int, fields: Fields, _version: int) -> Request:
     return Request(msg_id, req_id)
 
 
+def _exercise(msg_id: int, fields: Fields, _version: int) -> Request:
+    fields.text()
+    req_id = fields.request_id()
+    fields.skip(11)  # of the contract
+    fields.skip(4)  # action, quantity, account, override
+    return Request(msg_id, req_id)
+
+
 def _replace_advisor(msg_id: int, fields: Fields, _version: int) -> Request:
     fields.skip(3)
     return Request(msg_id, fields.request_id())
@@ -210,6 +218,7 @@ DATA_PARSERS: Final[dict[int, Parser]] = {
     18: plain(2),
     19: _replace_advisor,
     20: _historical_data,
+    21: _exercise,
     22: _scanner,
     23: by_id,
     24: plain(1),
@@ -222,10 +231,14 @@ DATA_PARSERS: Final[dict[int, Parser]] = {
     55: _calculation,
     56: by_id,
     57: by_id,
+    65: plain(3),
+    66: plain(2),
     67: by_id,
     68: _with_rest(1, versioned=True),
     69: _with_rest(1, versioned=True),
     70: by_id,
+    72: plain(4),
+    73: plain(3),
     79: by_bare_id,
     80: plain(0),
     82: plain(0),

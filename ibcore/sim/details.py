@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from ibcore.sim import catalogue, hours, marketrules, messages
-from ibcore.sim.contracts import Contract
+from ibcore.sim.contracts import Contract, Spec
 
 # "26" is IB's rule for a penny everywhere, "110"/"109" the penny-pilot rules of options.
 _STOCK_RULE: Final = "26"
@@ -15,28 +15,30 @@ _FUTURE_RULE: Final = "67"
 _CASH_RULE: Final = "239"
 _ES_INDEX: Final = 11004968
 _UNGROUPED: Final = 2147483647
-_AROUND_THE_CLOCK: Final = frozenset({"FUT", "CASH"})
+# Of what there are derivatives that can be asked for.
+_DERIVED: Final = {"STK": ("CFD", "OPT"), "IND": ("OPT",)}
+_ANY: Final = Spec()
+_CHICAGO: Final = "US/Central"
+_PIT_DAY: Final = ("0830", "1500")
 _STOCK_DAY: Final = ("0400", "2000")
 _LIQUID_DAY: Final = ("0930", "1600")
 
 
 def details(
-    req_id: int, contract: Contract, *, today: date, version: int, exchange: str = ""
+    req_id: int, contract: Contract, asked: Spec = _ANY, *, today: date, version: int
 ) -> bytes:
     """Build message 10 of one contract, on the exchange that was asked for."""
     kind = _FIELDS[contract.sec_type](contract)
-    trading = _STOCK_DAY if contract.sec_type == "STK" else _LIQUID_DAY
-    around = contract.sec_type in _AROUND_THE_CLOCK
-    opened = hours.nights(today) if around else hours.sessions(today, *trading)
+    exchange = contract.name.exchange if not contract.is_option else "SMART"
     return messages.encode(
         "contract_details",
         version,
         req_id=req_id,
         symbol=contract.symbol,
-        sec_type=contract.sec_type,
+        sec_type="CONTFUT" if asked.sec_type == "CONTFUT" else contract.sec_type,
         strike=contract.strike,
         right=contract.right,
-        exchange=exchange or (contract.name.exchange if not contract.is_option else "SMART"),
+        exchange=asked.exchange or exchange,
         currency="USD",
         local_symbol=contract.local_symbol,
         market_name=contract.trading_class,
@@ -46,11 +48,23 @@ def details(
         multiplier=contract.multiplier,
         price_magnifier=1,
         long_name=contract.name.long_name,
-        time_zone=hours.ZONE_ID,
-        trading_hours=opened,
-        liquid_hours=opened if around else hours.sessions(today, *_LIQUID_DAY),
+        valid_exchanges=contract.exchanges,
+        **_times(contract, today),
         **kind,
     )
+
+
+def _times(contract: Contract, today: date) -> dict[str, str]:
+    """Say when it trades, on its exchange's own clock."""
+    if contract.sec_type == "FUT":
+        trading, liquid = hours.nights(today, "1700", "1600"), hours.sessions(today, *_PIT_DAY)
+        return {"time_zone": _CHICAGO, "trading_hours": trading, "liquid_hours": liquid}
+    if contract.sec_type == "CASH":
+        nights = hours.nights(today, "1715", "1700")
+        return {"time_zone": hours.ZONE_ID, "trading_hours": nights, "liquid_hours": nights}
+    liquid = hours.sessions(today, *_LIQUID_DAY)
+    trading = hours.sessions(today, *_STOCK_DAY) if contract.sec_type == "STK" else liquid
+    return {"time_zone": hours.ZONE_ID, "trading_hours": trading, "liquid_hours": liquid}
 
 
 def _rules(exchanges: str, rule: str) -> str:
@@ -61,13 +75,12 @@ def _stock_fields(contract: Contract) -> dict[str, object]:
     name = contract.name
     return {
         "order_types": catalogue.STOCK_ORDER_TYPES,
-        "valid_exchanges": catalogue.STOCK_EXCHANGES,
         "under_con_id": 0,
         "primary_exchange": name.primary_exchange,
         "industry": name.industry,
         "category": name.category,
         "subcategory": name.subcategory,
-        "sec_ids": [1, "ISIN", _isin(name.con_id)],
+        "sec_ids": [1, "ISIN", contract.isin],
         "agg_group": 1,
         "market_rules": _rules(catalogue.STOCK_EXCHANGES, _STOCK_RULE),
         "stock_type": name.stock_type,
@@ -78,20 +91,17 @@ def _stock_fields(contract: Contract) -> dict[str, object]:
 
 
 def _option_fields(contract: Contract) -> dict[str, object]:
-    on_index = contract.name.sec_type == "IND"
-    exchanges = catalogue.INDEX_OPTION_EXCHANGES if on_index else catalogue.OPTION_EXCHANGES
     return {
         # IB appends time and zone (ib_async#128); clients that take it for a date break here.
         "last_trade": f"{contract.expiry} 16:00:00 {hours.ZONE_ID}",
         "order_types": catalogue.OPTION_ORDER_TYPES,
-        "valid_exchanges": exchanges,
         "under_con_id": contract.name.con_id,
         "contract_month": contract.expiry[:6],
         "sec_ids": 0,
         "agg_group": 2,
         "under_symbol": contract.symbol,
         "under_sec_type": contract.name.sec_type,
-        "market_rules": _rules(exchanges, _OPTION_RULE),
+        "market_rules": _rules(contract.exchanges, _OPTION_RULE),
         "real_expiry": contract.expiry,
         "min_size": 1,
         "size_increment": 1,
@@ -102,7 +112,6 @@ def _option_fields(contract: Contract) -> dict[str, object]:
 def _index_fields(contract: Contract) -> dict[str, object]:
     name = contract.name
     return {
-        "valid_exchanges": name.exchange,
         "under_con_id": 0,
         "industry": name.industry,
         "category": name.category,
@@ -120,7 +129,6 @@ def _future_fields(contract: Contract) -> dict[str, object]:
     return {
         "last_trade": f"{contract.expiry} 08:30:00 US/Central",
         "order_types": catalogue.FUTURE_ORDER_TYPES,
-        "valid_exchanges": contract.name.exchange,
         "under_con_id": _ES_INDEX,
         "contract_month": contract.expiry[:6],
         "sec_ids": 0,
@@ -138,7 +146,6 @@ def _future_fields(contract: Contract) -> dict[str, object]:
 def _cash_fields(contract: Contract) -> dict[str, object]:
     return {
         "order_types": catalogue.CASH_ORDER_TYPES,
-        "valid_exchanges": contract.name.exchange,
         "under_con_id": 0,
         "sec_ids": 0,
         "agg_group": 4,
@@ -156,17 +163,6 @@ _FIELDS: Final = {
     "FUT": _future_fields,
     "CASH": _cash_fields,
 }
-
-
-def _isin(con_id: int) -> str:
-    """Make up a well-formed identifier: the real ones are licensed."""
-    body = f"US{con_id:09d}"
-    digits = "".join(str(int(letter, 36)) for letter in body)
-    doubled = [
-        sum(divmod(int(digit) * (2 - index % 2), 10))
-        for index, digit in enumerate(reversed(digits))
-    ]
-    return f"{body}{-sum(doubled) % 10}"
 
 
 def option_parameters(req_id: int, chain: list[Contract], *, version: int) -> list[bytes]:
@@ -206,8 +202,10 @@ def symbol_samples(req_id: int, matches: list[Contract], *, version: int) -> byt
     """Build message 79."""
     samples: list[object] = [len(matches)]
     for contract in matches:
-        samples += [contract.con_id, contract.symbol, "STK", contract.name.primary_exchange, "USD"]
-        samples += [2, "CFD", "OPT"]
+        place = contract.name.primary_exchange or contract.name.exchange
+        samples += [contract.con_id, contract.symbol, contract.sec_type, place, "USD"]
+        derived = _DERIVED.get(contract.sec_type, ())
+        samples += [len(derived), *derived]
         if version >= 176:
             samples += [contract.name.long_name, ""]
     return messages.encode("symbol_samples", version, req_id=req_id, samples=samples)

@@ -9,65 +9,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
 from ibcore.sim import bars, grains, hours, periods
 from ibcore.sim.archive import OWN_SERIES, Query
-from ibcore.sim.contracts import Contract, Spec
-from ibcore.sim.datadesk import DataDesk, Job
+from ibcore.sim.contracts import Contract
+from ibcore.sim.datadesk import Job
 from ibcore.sim.datarequests import HeadTimestamp, Histogram, HistoricalData
 from ibcore.sim.grains import Grains
 from ibcore.sim.historypacing import VIOLATION
 from ibcore.sim.livebars import KEPT, KeptBars
-from ibcore.sim.permissions import Permissions
+from ibcore.sim.refusals import (
+    SERVICE,
+    Context,
+    nothing_of,
+    permitted,
+    refuse,
+    resolve,
+    warn_of_zone,
+)
 from ibcore.sim.request import Request
 from ibcore.sim.session import Session
-from ibcore.sim.source import Source
 
 PRICE_SHOWS: Final = ("TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST")
 SHOWS: Final = (*PRICE_SHOWS, *OWN_SERIES, "SCHEDULE")
 MAX_BARS: Final = 60_000
-_SERVICE: Final = "Historical Market Data Service error message:"
 _MAX_FINE_S: Final = {1: 2_000, 5: 86_400, 10: 86_400, 15: 86_400, 30: 86_400}
 _BACK_ONE_DAY: Final = periods.Duration(1, "D")
-
-
-class Context(Protocol):
-    """What these answers need of the gateway."""
-
-    source: Source
-    data: DataDesk
-    permissions: Permissions
-
-
-def resolve(context: Context, session: Session, req_id: int, spec: Spec) -> Contract | None:
-    """Find the one contract that is meant, or say 200."""
-    found = context.source.universe.find(spec)
-    if len(found) == 1:
-        return found[0]
-    text = "No security definition has been found for the request"
-    if found:
-        text = f"The contract description specified for {spec.symbol} is ambiguous."
-    session.error(req_id, 200, text)
-    return None
-
-
-def permitted(context: Context, session: Session, req_id: int, contract: Contract) -> bool:
-    """Whether the past of a contract may be seen, or say 162."""
-    if context.permissions.is_live(contract):
-        return True
-    text = f"No market data permissions for {contract.name.primary_exchange} {contract.sec_type}"
-    session.error(req_id, 162, _SERVICE + text)
-    return False
-
-
-def refuse(session: Session, req_id: int, cause: str, code: int = 321) -> None:
-    """Refuse a request whose form is wrong."""
-    if code == 321:
-        cause = f"Error validating request.-'bO' : cause - {cause}"
-    session.error(req_id, code, cause)
 
 
 # -- bars ------------------------------------------------------------------------------------
@@ -83,6 +53,7 @@ def historical_data(context: Context, session: Session, request: HistoricalData)
     except periods.BadPeriod as bad:
         refuse(session, request.req_id, str(bad), bad.code)
         return
+    warn_of_zone(session, request.req_id, request.end)
     if not _paced(context, session, request, contract, span):
         return
     if request.show == "SCHEDULE":
@@ -101,10 +72,11 @@ def _query(context: Context, contract: Contract, request: HistoricalData) -> tup
         raise periods.BadPeriod(
             "Data kept up to date has no end date, bars of 5 seconds or more, and shows prices"
         )
-    end = periods.moment(request.end) if request.end else context.data.now_s()
+    now_s = context.data.now_s()
+    end = periods.moment(request.end, now_s) if request.end else now_s
     fine = span < 60
     if fine and ((back.seconds or back.units * 86_400) > _MAX_FINE_S[span] or back.unit in "WMY"):
-        raise periods.BadPeriod(f"{_SERVICE}Time length exceed max.", 162)
+        raise periods.BadPeriod(f"{SERVICE}Time length exceed max.", 162)
     query = Query(
         contract, request.show, end, back, regular=request.regular, fine=fine,
         whole_days=span >= bars.DAY_S,
@@ -117,12 +89,11 @@ def _check_show(contract: Contract, request: HistoricalData) -> None:
         raise periods.BadPeriod(f"Incorrect data type {request.show!r} for historical data")
     if contract.is_option and request.show in ("ADJUSTED_LAST", *OWN_SERIES):
         raise periods.BadPeriod(
-            f"{_SERVICE}No historical market data for {contract.symbol}/OPT@SMART {request.show}",
+            f"{SERVICE}No historical market data for {contract.symbol}/OPT@SMART {request.show}",
             162,
         )
-    if contract.sec_type == "CASH" and request.show in ("TRADES", "ADJUSTED_LAST"):
-        text = f"No historical market data for {contract.symbol}/CASH@FXSUBPIP Last"
-        raise periods.BadPeriod(_SERVICE + text, 162)
+    if not contract.shows(request.show):
+        raise periods.BadPeriod(nothing_of(contract, request.show), 162)
     if request.show == "ADJUSTED_LAST" and request.end:
         raise periods.BadPeriod("End Date/Time is not supported with ADJUSTED_LAST")
     if request.show == "SCHEDULE" and request.bar_size != "1 day":
@@ -169,13 +140,13 @@ def _bars(
         pieces.append(piece)
         rows += len(piece)
         if rows * (1 if query.fine or query.whole_days else 60) > MAX_BARS * span:
-            session.error(request.req_id, 162, f"{_SERVICE}Time length exceed max.")
+            session.error(request.req_id, 162, f"{SERVICE}Time length exceed max.")
             return
         yield
     built = bars.build(grains.join(pieces[::-1]), request.show, span)
     if not built and not request.keep:
         text = f"HMDS query returned no data: {query.contract.symbol}@SMART {request.show.title()}"
-        session.error(request.req_id, 162, _SERVICE + text)
+        session.error(request.req_id, 162, SERVICE + text)
         return
     as_number = request.date_format == 2
     first = built[0].start if built else query.end
@@ -227,7 +198,7 @@ def cancel_bars(context: Context, session: Session, request: Request) -> None:
     ended = context.data.end(session, request.req_id)
     if context.data.streams.cancel(session, request.req_id, KEPT) or ended:
         text = f"API historical data query cancelled: {request.req_id}"
-        session.error(request.req_id, 162, _SERVICE + text)
+        session.error(request.req_id, 162, SERVICE + text)
     else:
         text = f"No historical data query found for ticker id:{request.req_id}"
         session.error(request.req_id, 366, text)
@@ -244,7 +215,7 @@ def head_timestamp(context: Context, session: Session, request: HeadTimestamp) -
     days = context.data.archive.days(contract, context.data.now_s())
     if not days or request.show not in SHOWS:
         text = f"HMDS query returned no data: {contract.symbol}@SMART {request.show.title()}"
-        session.error(request.req_id, 162, _SERVICE + text)
+        session.error(request.req_id, 162, SERVICE + text)
         return
     first = hours.regular(days[-1])[0]
     at = datetime.fromtimestamp(first, timezone.utc)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ibcore.sim import bars, grains, historical, hours, periods
+from ibcore.sim import bars, grains, historical, hours, periods, refusals
 from ibcore.sim.archive import Query
 from ibcore.sim.contracts import Contract
 from ibcore.sim.datadesk import Job
 from ibcore.sim.datarequests import HistoricalTicks, TickByTick
 from ibcore.sim.grains import ASK, BID, START, TRADES, VOLUME, Grains
-from ibcore.sim.historical import Context
+from ibcore.sim.refusals import Context
 from ibcore.sim.session import Session
 from ibcore.sim.tickbytick import KINDS, SHOWS, exchange_of
 
@@ -30,18 +30,16 @@ _REACH: Final = 400  # chunks; who finds fewer ticks in them gets fewer
 
 def historical_ticks(context: Context, session: Session, request: HistoricalTicks) -> None:
     """Answer reqHistoricalTicks (96)."""
-    contract = historical.resolve(context, session, request.req_id, request.spec)
-    if contract is None or not historical.permitted(context, session, request.req_id, contract):
-        return
-    wrong = _wrong(request)
-    if wrong:
-        historical.refuse(session, request.req_id, wrong)
+    contract = refusals.resolve(context, session, request.req_id, request.spec)
+    if contract is None or not refusals.permitted(context, session, request.req_id, contract):
         return
     try:
-        moment = periods.moment(request.start or request.end)
+        _check(request, contract)
+        moment = periods.moment(request.start or request.end, context.data.now_s())
     except periods.BadPeriod as bad:
-        historical.refuse(session, request.req_id, str(bad), bad.code)
+        refusals.refuse(session, request.req_id, str(bad), bad.code)
         return
+    refusals.warn_of_zone(session, request.req_id, request.start or request.end)
     subject = (contract.con_id, request.spec.exchange, request.show)
     question = ("ticks", *subject, request.start, request.end, request.count, request.regular)
     if historical.paced(context, session, request.req_id, subject, question=question, small=True):
@@ -49,14 +47,15 @@ def historical_ticks(context: Context, session: Session, request: HistoricalTick
         context.data.start(session, request.req_id, job)
 
 
-def _wrong(request: HistoricalTicks) -> str:
+def _check(request: HistoricalTicks, contract: Contract) -> None:
     if request.show not in MESSAGE_OF:
-        return f"Incorrect data type {request.show!r} for historical ticks"
+        raise periods.BadPeriod(f"Incorrect data type {request.show!r} for historical ticks")
     if bool(request.start) == bool(request.end):
-        return "Exactly one of the fields 'start date' and 'end date' must be set"
+        raise periods.BadPeriod("Exactly one of the fields 'start date' and 'end date' must be set")
     if not 0 < request.count <= MAX_TICKS:
-        return f"The number of ticks must be between 1 and {MAX_TICKS}"
-    return ""
+        raise periods.BadPeriod(f"The number of ticks must be between 1 and {MAX_TICKS}")
+    if not contract.shows(request.show):
+        raise periods.BadPeriod(refusals.nothing_of(contract, request.show), 162)
 
 
 def _job(

@@ -28,16 +28,16 @@ def _session(day: date, opens: str, closes: str) -> str:
     return f"{day:%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}"
 
 
-def nights(today: date) -> str:
-    """Write six days that begin at 17:15 the evening before and end at 17:00, weekends closed."""
+def nights(today: date, opens: str, closes: str) -> str:
+    """Write six days that begin the evening before, weekends closed."""
     days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
-    return ";".join(_night(day) for day in days)
+    return ";".join(_night(day, opens, closes) for day in days)
 
 
-def _night(day: date) -> str:
+def _night(day: date, opens: str, closes: str) -> str:
     if day.weekday() >= 5:
         return f"{day:%Y%m%d}:CLOSED"
-    return f"{day - timedelta(days=1):%Y%m%d}:1715-{day:%Y%m%d}:1700"
+    return f"{day - timedelta(days=1):%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}"
 
 
 def expiry_moment(expiry: str) -> datetime:

@@ -30,8 +30,8 @@ class Line:
     """One subscription of one session. `ends_at` is set for snapshots (monotonic seconds)."""
 
     __slots__ = (
-        *("behind", "contract", "dead", "ends_at", "key", "req_id", "sent", "session", "twins"),
-        "wants",
+        *("bare", "behind", "contract", "dead", "ends_at", "key", "req_id", "sent", "session"),
+        *("twins", "wants"),
     )
 
     def __init__(
@@ -42,12 +42,14 @@ class Line:
         *,
         generic: tuple[int, ...],
         delayed: bool = False,
+        bare: bool = False,
     ) -> None:
         self.session = session
         self.req_id = req_id
         self.contract = contract
         self.key: LineKey = (session.number, session.client_id, req_id, contract.con_id)
-        self.wants = wanted_ticks(contract, generic)
+        self.bare = bare  # no quotes, no prints: only the generic ticks
+        self.wants = wanted_ticks(contract, generic, bare=bare)
         self.twins: Mapping[int, int] = {}
         if delayed:
             self.twins = TWINS
@@ -72,6 +74,8 @@ class Line:
 
     def send_exactly(self, tick: Tick) -> None:
         """Send one tick of a tape as it stands, even if it repeats a value."""
+        if self.bare and tick.tick_type not in self.wants:
+            return
         self.session.send_tick(self.key, self._message(tick))
 
     def _message(self, tick: Tick) -> bytes:
@@ -96,7 +100,7 @@ class Line:
                 yield from self._priced(tick_type, float(value), board)
             else:
                 yield self._single(tick_type, value)
-        if self.contract.is_option:
+        if self.contract.is_option and not self.bare:
             yield from self._computations(board)
 
     def _priced(self, tick_type: int, value: float, board: Board) -> Iterator[bytes]:
@@ -132,7 +136,10 @@ class Line:
                 yield wire.tick_computation(self.req_id, self._shown(tick_type), value)
 
 
-def wanted_ticks(contract: Contract, generic: tuple[int, ...]) -> tuple[int, ...]:
+def wanted_ticks(
+    contract: Contract, generic: tuple[int, ...], *, bare: bool = False
+) -> tuple[int, ...]:
     """Return the tick types of a line, in the order in which they are sent."""
+    always = () if bare else SHOWN.get(contract.sec_type, DEFAULT_TICKS)
     extra = [tick for number in generic for tick in GENERIC_TICKS.get(number, ())]
-    return tuple(dict.fromkeys([*SHOWN.get(contract.sec_type, DEFAULT_TICKS), *extra]))
+    return tuple(dict.fromkeys([*always, *extra]))

@@ -63,8 +63,27 @@ class StockWalk:
             63: 0.0, 64: 0.0, 65: 0.0,
             34: average // 50, 35: price, 36: average // 500, 57: price, 61: 0.0,
             59: f"{price * 0.004:.2f},{price * 0.0042:.2f},,{price * 0.001:.2f}",
+            79: price,
         })  # fmt: skip
+        self._open_kind(price)
         self._spread()
+
+    def _open_kind(self, price: float) -> None:
+        """Set what only an index, a future or a fund has."""
+        values = self.board.values
+        if self.name.sec_type == "IND":
+            values[31] = round(price * 0.0015, 2)
+        elif self.name.sec_type == "FUT":
+            values[86] = float(values[21]) // 20
+        elif self.name.stock_type == "ETF":
+            values.update({92: values[9], 93: values[9], 98: price, 99: price})
+            self._net_asset_value(price)
+
+    def _net_asset_value(self, price: float) -> None:
+        values = self.board.values
+        values.update({94: self._grid(price - 0.01), 95: self._grid(price + 0.01), 96: price})
+        values[97] = price
+        values[98], values[99] = max(float(values[98]), price), min(float(values[99]), price)
 
     def step(self, shock: float, number: int, *, unix_ms: int) -> None:
         """Move by one step; `shock` is the market's."""
@@ -103,6 +122,9 @@ class StockWalk:
         self.volatility *= 1 + 0.002 * float(self._rng.standard_normal())
         values[24] = round(self.volatility, 6)
         values[58] = round(self.volatility * (1 + 0.05 * float(self._rng.standard_normal())), 6)
+        values[79] = values[37]
+        if 96 in values:
+            self._net_asset_value(self._grid(self.mid))
         values[89] = float(values[89]) + float(self._rng.integers(-50, 51) * 100)
 
 

@@ -31,6 +31,7 @@ def increments(rule: int) -> list[object] | None:
 def depth_exchanges() -> list[object]:
     """Return what message 80 lists: exchange, type, listing exchange, service, group."""
     listed = [(name, "STK", "", "Deep", _UNGROUPED) for name in _DEEP_STOCKS]
+    listed += [("CME", "FUT", "", "Deep", _UNGROUPED), ("IDEALPRO", "CASH", "", "Deep", 4)]
     listed += [("SMART", "STK", "", "Deep2", 1), ("SMART", "OPT", "", "Deep", 2)]
     return [len(listed), *(field for entry in listed for field in entry)]
 

@@ -12,6 +12,7 @@ DATA_MESSAGES: Final[dict[str, tuple[int, int | None, str]]] = {
     "market_depth_l2": (
         13, 1, "req_id position market_maker operation side price size smart",
     ),
+    "scanner_parameters": (19, 1, "document"),
     "historical_data": (17, None, "req_id start end bars_details"),
     "real_time_bar": (50, 3, "req_id time open high low close volume wap trades"),
     "soft_dollar_tiers": (77, None, "req_id tiers_details"),

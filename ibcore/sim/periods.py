@@ -10,8 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ibcore.sim import bars, hours
 
 _DURATION: Final = re.compile(r"(\d{1,6}) ([SDWMY])")
-_MOMENT: Final = re.compile(r"(\d{8})([ -]+)(\d{2}:\d{2}:\d{2})(?: (\S.*))?")
+_MOMENT: Final = re.compile(r"(?:(\d{8})( +|-))?(\d{2}:\d{2}:\d{2})(?: +(\S.*))?")
 _PERIOD: Final = re.compile(r"(\d{1,4}) (second|minute|hour|day|week|month|year)s?")
+_BAD_MOMENT: Final = (
+    "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is"
+    " yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00"
+    " US/Eastern  Note that there is a space between the date and time, and between the time and"
+    " time-zone.  If no date is specified, current date is assumed. If no time-zone is specified,"
+    " local time-zone is assumed(deprecated).  You can also provide yyyymmddd-hh:mm:ss time is in"
+    " UTC. Note that there is a dash between the date and time in UTC notation."
+)
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 _UNIT: Final = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 _MAX_S: Final = 86_400
@@ -92,18 +100,24 @@ def bar_span(text: str) -> int:
     return bars.SIZES[text]
 
 
-def moment(text: str) -> float:
-    """Read `yyyymmdd hh:mm:ss zone`, or with a dash for UTC; without a zone it is New York's."""
+def moment(text: str, now_s: float) -> float:
+    """Read `yyyymmdd hh:mm:ss zone`, or with a dash for UTC.
+
+    Without a zone it is New York's, without a date the day of `now_s` there.
+    """
     match = _MOMENT.fullmatch(text.strip())
     try:
-        if match is None:
+        if match is None or (match[2] == "-" and match[4]):
             raise ValueError
         zone = timezone.utc if match[2] == "-" else ZoneInfo(match[4] or hours.ZONE_ID)
-        at = datetime.strptime(f"{match[1]} {match[3]}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
+        day = match[1] or f"{datetime.fromtimestamp(now_s, zone):%Y%m%d}"
+        at = datetime.strptime(f"{day} {match[3]}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise BadPeriod(
-            "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is"
-            " yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional.",
-            10314,
-        ) from None
+        raise BadPeriod(_BAD_MOMENT, 10314) from None
     return at.timestamp()
+
+
+def has_zone(text: str) -> bool:
+    """Whether a moment that can be read says its zone, or with a dash that it is UTC."""
+    match = _MOMENT.fullmatch(text.strip())
+    return match is not None and (match[2] == "-" or match[4] is not None)

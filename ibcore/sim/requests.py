@@ -8,7 +8,7 @@ else escapes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ibcore.sim.contracts import Spec
@@ -29,6 +29,7 @@ class MarketData(Request):
     spec: Spec = field(default_factory=Spec)
     generic_ticks: tuple[int, ...] = ()
     snapshot: bool = False
+    bare: bool = False  # "mdoff": nothing but the generic ticks
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,17 @@ def _market_data(msg_id: int, fields: Fields, _version: int) -> Request:
     spec = single_spec(fields)
     if fields.flag():
         fields.skip(3)  # delta neutral contract
-    generic = _generic_ticks(fields)
-    snapshot = fields.flag()
-    fields.flag()  # regulatory snapshot
-    fields.text()  # options
-    return MarketData(msg_id, req_id, spec, generic, snapshot)
-
-
-def _generic_ticks(fields: Fields) -> tuple[int, ...]:
     listed = [part.strip() for part in fields.text().split(",") if part.strip()]
+    snapshot = fields.flag()
+    regulatory = fields.flag()  # costs a cent at IB, and ends as every snapshot does
+    fields.text()  # options
+    return MarketData(
+        msg_id, req_id, spec, _generic_ticks(listed, fields), snapshot or regulatory,
+        bare="mdoff" in listed,
+    )  # fmt: skip
+
+
+def _generic_ticks(listed: list[str], fields: Fields) -> tuple[int, ...]:
     bare = [part.split(":", 1)[0] for part in listed]  # "292:BRFG" and "mdoff" are legal forms
     numbers = [part for part in bare if part != "mdoff"]
     if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in numbers):
@@ -108,9 +111,9 @@ def _contract_details(msg_id: int, fields: Fields, version: int) -> Request:
     req_id = fields.request_id()
     spec = read_spec(fields)
     fields.flag()  # include expired
-    fields.skip(2)  # security id type and id
+    spec = replace(spec, sec_id_type=fields.text(), sec_id=fields.text())
     if version >= 176:
-        fields.text()  # issuer id
+        spec = replace(spec, issuer_id=fields.text())
     return ContractDetails(msg_id, req_id, spec)
 
 

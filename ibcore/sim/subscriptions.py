@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import filterfalse
 from typing import TYPE_CHECKING
 
-from ibcore.sim.board import LEGAL
+from ibcore.sim.board import LEGAL, legal_ones
 from ibcore.sim.contracts import Contract
 from ibcore.sim.farms import Farms
 from ibcore.sim.ledger import Ledger
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ibcore.sim.streams import Stream
 
 _NO_PERMISSION_NEEDED = 3  # snapshotPermissions of message 81
-_LEGAL_HINT = "100(Option Volume),101(Option Open Interest),106(impvolat),233(RTVolume)"
 
 
 class Subscriptions:
@@ -63,7 +62,7 @@ class Subscriptions:
             return
         line = Line(
             session, request.req_id, contract, generic=request.generic_ticks,
-            delayed=decided.kind >= DELAYED,
+            delayed=decided.kind >= DELAYED, bare=request.bare,
         )  # fmt: skip
         session.lines[line.req_id] = line
         self._by_con_id.setdefault(contract.con_id, []).append(line)
@@ -98,7 +97,8 @@ class Subscriptions:
                 request.req_id,
                 321,
                 f"Error validating request.-'bS' : cause - Incorrect generic tick list of {listed}."
-                f"  Legal ones for ({contract.sec_type}) are: {_LEGAL_HINT},...",
+                f"  Legal ones for ({contract.sec_type}) are: "
+                f"{legal_ones(contract.sec_type)}",
             )
         elif request.snapshot and request.generic_ticks:
             session.error(

@@ -23,6 +23,7 @@ def rows() -> tuple[Example, ...]:
             "bars_details": [2, "20260820", 182.5, 186.25, 180.75, 185.5, 948837.25, 184.869,
                              324891, "20260821", 183.5, 186.5, 182.25, 185.25, 810998.5, 183.987,
                              277547]}),
+        Example("scanner_parameters", {"document": "<ScanParameterResponse/>"}),
         Example("real_time_bar", {"req_id": 9104, "time": 1785769205, "open": 182.5,
                                   "high": 183.25, "low": 181.75, "close": 182.75, "volume": 1300,
                                   "wap": 182.617, "trades": 24}),

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from ibcore.sim import details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
-from ibcore.sim.contracts import stock
+from ibcore.sim.contracts import Spec, stock
 from ibcore.sim.tickets import Ticket
 from tests.conformance import recordings_data as data
 from tests.conformance import recordings_orders as orders
@@ -79,7 +79,7 @@ def _of(name: str, version: int = 173, **values: Any) -> Callable[[], bytes]:
 
 def _tsla(exchange: str) -> bytes:
     today, tsla = date(2022, 12, 29), stock(CATALOGUE["TSLA"])
-    return details.details(9001, tsla, today=today, version=164, exchange=exchange)
+    return details.details(9001, tsla, Spec(exchange=exchange), today=today, version=164)
 
 
 _ES = {

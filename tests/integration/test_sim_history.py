@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from ib_async import IB, BarData, Option, Stock
 from ibcore.sim import bars, tape
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
+from tests.integration.hand_clock import HandClock, passes
 from tests.integration.sim_client import RawClient, eventually, ib_client, raw_client
 
 pytestmark = pytest.mark.anyio
@@ -123,15 +124,30 @@ async def test_bars_of_today_agree_with_the_ticks_that_were_sent() -> None:
         assert live.low <= min(tick.price for tick in seen)
 
 
+def by_hand(clock: HandClock) -> SimConfig:
+    return SimConfig(cadence_scale=0.1, symbols=("AAPL", "SPY"), clock=clock, farm_wake_s=0.0)
+
+
+async def lets_pass(gateway: Gateway, clock: HandClock, seconds: int) -> None:
+    """Let seconds pass one by one, so that the market moves in each of them."""
+    for _ in range(seconds):
+        await passes(gateway, clock, 1.0)
+
+
 async def test_kept_bars_are_updated_and_cancelled_with_162() -> None:
-    async with Gateway(monday()) as gateway, ib_client(gateway) as ib:
+    clock = HandClock()
+    async with Gateway(by_hand(clock)) as gateway, ib_client(gateway) as ib:
+        ib.reqMktData(APPLE)  # the market moves from here on
+        await eventually(lambda: gateway.subscriptions.count)
+        await lets_pass(gateway, clock, 7)
         kept = await ib.reqHistoricalDataAsync(
             APPLE, "", "1 D", "5 secs", "TRADES", True, keepUpToDate=True
         )
         before = len(kept)
         updates: list[bool] = []
         kept.updateEvent += lambda _bars, new: updates.append(new)
-        await eventually(lambda: len(kept) > before + 1, 20.0)
+        await lets_pass(gateway, clock, 12)
+        await eventually(lambda: len(kept) > before + 1)
         assert updates.count(True) >= 1
         assert kept[-1].date > kept[-2].date
         ib.cancelHistoricalData(kept)
@@ -140,14 +156,18 @@ async def test_kept_bars_are_updated_and_cancelled_with_162() -> None:
 
 
 async def test_real_time_bars_come_every_five_seconds_on_the_clock() -> None:
-    async with Gateway(monday()) as gateway, ib_client(gateway) as ib:
+    clock = HandClock()
+    clock.now += 3  # not on the clock's five seconds
+    async with Gateway(by_hand(clock)) as gateway, ib_client(gateway) as ib:
         rolling = ib.reqRealTimeBars(APPLE, 5, "TRADES", False)
-        await eventually(lambda: len(rolling) >= 2, 16.0)
-        first, second = rolling[:2]
-        assert second.time - first.time == timedelta(seconds=5)
-        assert first.time.second % 5 == 0
-        assert first.low <= first.wap <= first.high
-        assert first.volume > 0
+        await eventually(lambda: list(gateway.data.streams))
+        await lets_pass(gateway, clock, 12)
+        await eventually(lambda: len(rolling) == 3)
+        starts = [bar.time for bar in rolling]
+        assert [f"{start:%H:%M:%S}" for start in starts] == ["17:00:00", "17:00:05", "17:00:10"]
+        for bar in rolling:
+            assert bar.low <= bar.wap <= bar.high
+            assert bar.volume > 0
         ib.cancelRealTimeBars(rolling)
         await eventually(lambda: not list(gateway.data.streams))
 
@@ -222,6 +242,17 @@ async def test_what_cannot_be_answered_is_refused_clearly(
         frame = await client.receive()
         assert frame[:4] == ["4", "2", "7", str(code)]
         assert text in frame[4]
+
+
+async def test_a_moment_without_a_zone_is_warned_of_and_taken_as_new_york_s() -> None:
+    async with Gateway(monday()) as gateway, raw_client(gateway) as client:
+        client.send(*bars_request(7, end="20261120 12:00:00", back="600 S"))
+        warned, answer = await client.receive(), await client.receive()
+        assert warned[2:4] == ["7", "2174"]
+        client.send(*bars_request(8, end="20261120-17:00:00", back="600 S"))
+        same = await client.receive()
+        assert same[2:] == answer[2:]
+        assert same[3] == "20261120 12:00:00 US/Eastern"
 
 
 async def codes(client: RawClient, count: int) -> list[str]:

@@ -90,21 +90,40 @@ def test_a_bad_duration_is_refused(text: str) -> None:
         periods.duration(text)
 
 
+NOON = datetime(2026, 11, 20, 17, tzinfo=timezone.utc).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "zoned"),
+    [
+        ("20261120 12:00:00 US/Eastern", True),
+        ("20261120-17:00:00", True),
+        ("20261120  12:00:00", False),
+        ("20261120 17:00:00 UTC", True),
+        ("12:00:00", False),
+        ("17:00:00 UTC", True),
+        ("18:00:00 Europe/Berlin", True),
+    ],
+)
+def test_end_times_are_read_in_every_form(text: str, zoned: bool) -> None:
+    assert periods.moment(text, NOON) == NOON
+    assert periods.has_zone(text) == zoned
+
+
 @pytest.mark.parametrize(
     "text",
-    ["20261120 12:00:00 US/Eastern", "20261120-17:00:00", "20261120  12:00:00",
-     "20261120 17:00:00 UTC"],
-)  # fmt: skip
-def test_end_times_are_read_in_every_form(text: str) -> None:
-    assert periods.moment(text) == datetime(2026, 11, 20, 17, tzinfo=timezone.utc).timestamp()
-
-
-@pytest.mark.parametrize(
-    "text", ["x", "20261340 12:00:00", "20261120 12:00:00 Mars/Base", "20261120 12:00:00 ../x"]
+    [
+        "x",
+        "20261120",
+        "20261120-12:00:00 UTC",
+        "20261340 12:00:00",
+        "20261120 12:00:00 Mars/Base",
+        "20261120 12:00:00 ../x",
+    ],
 )
 def test_a_bad_end_time_is_refused_as_10314(text: str) -> None:
     with pytest.raises(periods.BadPeriod) as refused:
-        periods.moment(text)
+        periods.moment(text, NOON)
     assert refused.value.code == 10314
 
 
