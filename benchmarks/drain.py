@@ -23,7 +23,7 @@ from ibcore.clock import monotonic, now_us
 from ibcore.domain import Quote
 from ibcore.embedded import Server
 from sidecar import pgbinary
-from sidecar.batch import OpenBatch
+from sidecar.batch import OpenBatch, Origin
 from sidecar.latest import Latest
 from sidecar.writer import Writer
 
@@ -71,13 +71,14 @@ def _ours(url: str, rows: list[Quote]) -> float:
 
 
 def _drain(url: str, rows: list[Quote]) -> float:
-    writer = Writer.connect(url, spool=uuid4(), sidecar="bench", epoch=1)
-    latest = Latest()
+    writer = Writer.connect(url, "bench")
+    origin, latest = Origin(uuid4(), "bench", 1), Latest()
     start = monotonic()
     batches = []
     for number, first in enumerate(range(0, ROWS, BATCH_ROWS), 1):
-        batch = OpenBatch(list(rows[first : first + BATCH_ROWS]))
-        batches.append(batch.seal(number, latest, now_us=now_us()))
+        keep = rows[first : first + BATCH_ROWS]
+        batch = OpenBatch(keep)
+        batches.append(batch.seal(number, latest, origin=origin, now_us=now_us(), keep=keep))
         if len(batches) == GROUP_BATCHES:
             writer.commit(batches)
             batches = []

@@ -69,8 +69,11 @@ class RecorderSettings(_Section):
 
     flush_ms: int = Field(20, ge=1, le=1000, description="A batch is sealed this often.")
     batch_rows: int = Field(5_000, ge=1, description="…or when it holds this many rows.")
+    spool_mib: int = Field(
+        2_048, ge=1, description="Cap of the spool; above it quotes are conflated, trades kept."
+    )
     backlog_rows: int = Field(
-        2_000_000, ge=1_000, description="Rows held in memory while the database is away."
+        2_000_000, ge=1_000, description="Rows held in memory while the disk takes nothing."
     )
 
 
@@ -126,6 +129,11 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()
+
+    @property
+    def spool_file(self) -> Path:
+        """Return where the sidecar keeps what the database does not have yet (SQLite)."""
+        return self.home.expanduser().absolute() / "spool" / f"{self.sidecar.name}.db"
 
     @classmethod
     def settings_customise_sources(

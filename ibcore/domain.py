@@ -96,6 +96,21 @@ class QuoteState(StrEnum):
     missing = "missing"
 
 
+class GapCause(StrEnum):
+    """Why rows that IB sent, or would have sent, are not there.
+
+    `spool_full`: above the cap of the spool quotes were conflated, or dropped. `memory_full`:
+    neither the disk nor the database took anything. `batch_damaged`, `spool_damaged`: the disk
+    did not give back what was written. `batch_refused`: the database does not take the rows.
+    """
+
+    spool_full = "spool_full"
+    memory_full = "memory_full"
+    batch_damaged = "batch_damaged"
+    spool_damaged = "spool_damaged"
+    batch_refused = "batch_refused"
+
+
 SESSION_TRANSITIONS: Final[Mapping[SessionState, frozenset[SessionState]]] = {
     SessionState.waiting: frozenset({SessionState.connecting, SessionState.stopped}),
     SessionState.connecting: frozenset(

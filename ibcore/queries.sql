@@ -241,10 +241,25 @@ COPY ibkeeper.instrument_stat (ts, recv_ts, instrument_id, seq, epoch, provider,
 -- committed_at is as near to the commit as a row can say.
 INSERT INTO ibkeeper.ingest_batch (spool, batch, sidecar, epoch, first_seq, last_seq, rows,
                                    sealed_at)
-SELECT %(spool)s, batch, %(sidecar)s, %(epoch)s, first_seq, last_seq, last_seq - first_seq + 1,
-       sealed_at
+SELECT %(spool)s, batch, %(sidecar)s, %(epoch)s, first_seq, last_seq, rows, sealed_at
   FROM unnest(%(batch)s::bigint[], %(first_seq)s::bigint[], %(last_seq)s::bigint[],
-              %(sealed_at)s::timestamptz[]) AS b (batch, first_seq, last_seq, sealed_at);
+              %(rows)s::int[], %(sealed_at)s::timestamptz[])
+       AS b (batch, first_seq, last_seq, rows, sealed_at);
+
+-- committed_batches --
+-- Asked before a batch is sent again: an answer that got lost may have been a yes.
+SELECT batch FROM ibkeeper.ingest_batch
+ WHERE spool = %(spool)s AND batch = ANY(%(batch)s::bigint[]);
+
+-- note_feed_gap --
+-- A gap may be told twice, and grows until it is over.
+INSERT INTO ibkeeper.feed_gap AS g (id, sidecar, epoch, cause, from_ts, to_ts, spool, first_seq,
+                                    last_seq, rows, detail)
+VALUES (%(id)s, %(sidecar)s, %(epoch)s, %(cause)s, %(from_ts)s, %(to_ts)s, %(spool)s,
+        %(first_seq)s, %(last_seq)s, %(rows)s, %(detail)s)
+    ON CONFLICT (id) DO UPDATE SET
+       to_ts = greatest(g.to_ts, excluded.to_ts), last_seq = greatest(g.last_seq, excluded.last_seq),
+       rows = greatest(g.rows, excluded.rows);
 
 -- announce_rows --
 -- One hint a transaction, from one writer: NOTIFY takes an instance-wide lock at commit.

@@ -95,7 +95,13 @@ async def serve(settings: Settings) -> None:
 def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     """Make the parts and join them; nothing is started."""
     name, gateway = settings.sidecar.name, settings.gateway
-    recorder = Recorder(url, settings=settings.recorder, sidecar=name, epoch=epoch)
+    recorder = Recorder(
+        url,
+        settings=settings.recorder,
+        spool=settings.spool_file,
+        sidecar=name,
+        epoch=epoch,
+    )
     journal = Journal(url, sidecar=name, epoch=epoch)
     budget = LineBudget(gateway.lines)
     feed = Feed(recorder, epoch=epoch, provider=Provider.ib)
@@ -168,7 +174,7 @@ class _Run:
         self._heartbeat = heartbeat
         self._stop = anyio.Event()
         self._ends_at = 0.0
-        self._left = 0
+        self._lost = 0
 
     async def until_stopped(self) -> None:
         async with anyio.create_task_group() as keepers:
@@ -181,10 +187,10 @@ class _Run:
                 with anyio.CancelScope(shield=True):
                     await self._drain()
             keepers.cancel_scope.cancel()
-        if self._left:
+        if self._lost:
             raise DatabaseUnavailable(
-                f"{self._left} rows could not be written within {self._drain_s:g} s and are lost.",
-                remedy="Everything before them is committed. Check the database.",
+                f"{self._lost} rows could not be written within {self._drain_s:g} s and are lost.",
+                remedy="Everything before them is safe. Check the database and the disk.",
             )
 
     async def _work(self) -> None:
@@ -204,10 +210,16 @@ class _Run:
         ends_at = self._ends_at or monotonic() + self._drain_s
         recorder, journal = self._parts.recorder, self._parts.journal
         await self._heartbeat.say("draining", recorder.stats(), 0)
-        self._left = await recorder.drain(max(0.5, ends_at - monotonic()))
+        left = await recorder.drain(max(0.5, ends_at - monotonic()))
+        self._lost = recorder.unsafe_rows
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
-        log.info("sidecar_stopped", rows_left=self._left, journal_complete=journalled)
+        log.info(
+            "sidecar_stopped",
+            rows_in_spool=left - self._lost,
+            rows_lost=self._lost,
+            journal_complete=journalled,
+        )
 
     async def _listen_to_signals(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -223,8 +235,10 @@ class _Run:
 
     def _end_at_latest(self) -> None:
         def give_up() -> None:
-            log.error("sidecar_gave_up_draining", rows_left=self._parts.recorder.stats()[2])
-            os._exit(IbkeeperError.exit_code)
+            recorder = self._parts.recorder
+            left, lost = recorder.stats().backlog_rows, recorder.unsafe_rows
+            log.error("sidecar_gave_up_draining", rows_in_spool=left - lost, rows_lost=lost)
+            os._exit(IbkeeperError.exit_code if lost else 0)
 
         asyncio.get_running_loop().call_later(self._drain_s + LAST_WORDS_S, give_up)
 

@@ -1,7 +1,8 @@
 """A sealed batch: rows that will be committed together, once, in the form COPY takes.
 
-Immutable. `(spool, number)` names it for ever: whatever happens to the connection, the same
-batch is sent again under the same name, and the ledger's primary key says whether it is there.
+Immutable. `(origin.spool, number)` names it for ever: whatever happens to the connection or to
+the process, the same batch is sent again under the same name, and the ledger's primary key says
+whether it is there.
 """
 
 from __future__ import annotations
@@ -11,12 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
 from sidecar import pgbinary
 from sidecar.latest import Change, Latest
 
 _RECEIVED: Final = attrgetter("recv_ts")
+
+
+class Origin(NamedTuple):
+    """One start of one sidecar: it numbers its batches and rows from 1, without a hole."""
+
+    spool: UUID
+    sidecar: str
+    epoch: int
 
 
 class Blobs(NamedTuple):
@@ -28,13 +38,21 @@ class Blobs(NamedTuple):
     instrument_stat: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one seal made."""
+class Span(NamedTuple):
+    """The seq numbers a batch stands for, ends included, and how many of them are rows of it."""
 
-    number: int
     first_seq: int
     last_seq: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one seal made. `change` is empty when it comes back from the disk."""
+
+    origin: Origin
+    number: int
+    span: Span
     sealed_us: int
     blobs: Blobs
     change: Change
@@ -43,7 +61,12 @@ class Batch:
     @property
     def rows(self) -> int:
         """Return how many rows it has."""
-        return self.last_seq - self.first_seq + 1
+        return self.span.rows
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of its rows."""
+        return sum(map(len, self.blobs))
 
 
 @dataclass(slots=True)
@@ -52,17 +75,23 @@ class OpenBatch:
 
     rows: list[MarketRow] = field(default_factory=list)
 
-    def seal(self, number: int, latest: Latest, *, now_us: int) -> Batch:
-        """Close and encode what is there (at least one row)."""
-        rows = self.rows
+    @property
+    def span(self) -> Span:
+        """Return the numbers it stands for (at least one row)."""
+        return Span(self.rows[0].seq, self.rows[-1].seq, len(self.rows))
+
+    def seal(
+        self, number: int, latest: Latest, *, origin: Origin, now_us: int, keep: Sequence[MarketRow]
+    ) -> Batch:
+        """Close and encode what of it is to be kept (at least one row)."""
         return Batch(
+            origin=origin,
             number=number,
-            first_seq=rows[0].seq,
-            last_seq=rows[-1].seq,
+            span=self.span._replace(rows=len(keep)),
             sealed_us=now_us,
-            blobs=_encode(rows),
-            change=latest.seal(rows),
-            received=Counter(map(_RECEIVED, rows)),
+            blobs=_encode(keep),
+            change=latest.seal(keep),
+            received=Counter(map(_RECEIVED, keep)),
         )
 
 

@@ -148,6 +148,7 @@ class Latest:
     def __init__(self) -> None:
         self._known: dict[int, _Current] = {}
         self._forgotten: dict[tuple[int, str], int] = {}
+        self._again: set[int] = set()
 
     def seed(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take rows of `quote_latest` as they were before this process; newer values win."""
@@ -177,11 +178,19 @@ class Latest:
         """Make a statistic NULL with the next batch: IB no longer has a value for it."""
         self._forgotten[(instrument_id, name)] = after_seq
 
+    def set_back(self, change: Change) -> None:
+        """Put what `change` says into the next batch: it will not reach the cache by its own."""
+        for name in ("quote", "stat", "greeks"):
+            for instrument_id in getattr(change, name):
+                getattr(self._known[instrument_id], name).touched = True
+                self._again.add(instrument_id)
+
     def seal(self, rows: Iterable[MarketRow]) -> Change:
         """Take the rows of a batch and return what it changes."""
         # Only the newest row of each (instrument, what it is about) matters.
         newest = {(row.instrument_id, type(row), _about(row)): row for row in rows}
-        touched: dict[int, _Current] = {}
+        touched = {instrument_id: self._known[instrument_id] for instrument_id in self._again}
+        self._again.clear()
         for row in sorted(newest.values(), key=_seq):
             touched[row.instrument_id] = self._take(row)
         for (instrument_id, name), after_seq in self._forgotten.items():

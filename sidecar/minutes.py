@@ -48,7 +48,8 @@ class MinuteBook:
             minute.latency.add(max(0, commit_us - recv_us), rows)
         if self._newest_us is not None:
             minute.silence_us = max(minute.silence_us, min(received) - self._newest_us)
-        self._newest_us = max(received)
+        # What comes late, out of the spool, is no news.
+        self._newest_us = max(self._newest_us or 0, *received)
 
     def looked(self, now: datetime, ticks: int) -> None:
         """Count tick messages, and how long nothing has come."""

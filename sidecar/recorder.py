@@ -1,43 +1,50 @@
-"""From rows to committed rows: the tick path puts, a task of its own commits.
+"""From rows to committed rows: the tick path puts, tasks of their own spool and commit.
 
-    record() ─► open batch ─► sealed every flush_ms or batch_rows ─► backlog ─► Writer.commit
-`record` never waits: not for the database, not for a lock. While the database is away batches
-gather in memory up to `backlog_rows`; beyond that the newest batch is given up, counted and
-logged (issue 4 replaces this by a spool on disk, with the same batches). When it is back they
-are committed in order, several to a transaction, each under its own number in the ledger: none
-twice, whatever the moment at which the connection was lost. The rows carry `seq`, unbroken over
-all four market tables; a batch that was given up shows as the hole it left.
+    record() ─► open batch ─► sealed every flush_ms or batch_rows ─┬─► spool ─► disk
+                                                                   └─► live lane ─► COPY, ledger
+                              what the live lane cannot keep up with ─► replay lane ─┘
+`record` never waits: not for the database, not for the disk, not for a lock. A sealed batch goes
+to the disk and to the database at the same time and is safe when either has it. While the
+database is away, the oldest batches beyond `LIVE_ROWS` are left to the disk; when it is back,
+new rows are committed at once and the replay follows beside them, page by page. Each batch is
+committed under its own number in the ledger: none twice, whatever the moment at which the
+connection, or the process, was lost. `seq` is unbroken over all four market tables; a row that
+was given up is a hole in it, and a row of `feed_gap`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import anyio
-import psycopg
+from anyio import to_thread
 
 from ibcore import clock
 from ibcore.config import RecorderSettings
-from ibcore.domain import MarketRow, Provider
-from ibcore.errors import DatabaseUnavailable, IbkeeperError
+from ibcore.domain import GapCause, MarketRow, Provider
 from ibcore.log import get_logger
-from ibcore.policy import backoff_s
 from sidecar import minutes
 from sidecar.backlog import Backlog
-from sidecar.batch import Batch, OpenBatch
+from sidecar.batch import Batch, OpenBatch, Origin, Span
 from sidecar.fold import Print
+from sidecar.gaps import GapBook, GapKeeper
+from sidecar.lane import Lane, Refused
 from sidecar.latency import LatencyWindow
 from sidecar.latest import Latest
 from sidecar.minutes import MinuteBook, MinuteKeeper
-from sidecar.writer import AlreadyCommitted, Writer
+from sidecar.replay import Replay
+from sidecar.room import CONFLATE_S, Room, kept, room_of
+from sidecar.spool import Depth, Spool
+from sidecar.spool_row import Damaged
+from sidecar.writer import Writer
 
 log = get_logger(__name__)
 
-RETRY_MAX_S: Final = 5.0
-COMMIT_DEADLINE_S: Final = 30.0
+LIVE_ROWS: Final = 20_000
 GROUP_ROWS: Final = 20_000
-LOG_EVERY_S: Final = 1.0
 
 
 class RecorderStats(NamedTuple):
@@ -60,30 +67,37 @@ class Recorder:
         db_url: str,
         *,
         settings: RecorderSettings,
+        spool: Path,
         sidecar: str,
         epoch: int,
         provider: Provider = Provider.ib,
     ) -> None:
-        self._url = db_url
+        """Make a recorder; `spool` is its file."""
+        self.origin = Origin(uuid4(), sidecar, epoch)
         self._settings = settings
-        self._sidecar = sidecar
-        self._epoch = epoch
-        self.spool: UUID = uuid4()
         self._seq = 0
         self._batch = 0
         self._open = OpenBatch()
         self._latest = Latest()
-        self._backlog = Backlog(limit_rows=settings.backlog_rows)
-        self._writer: Writer | None = None
-        self._group_rows = GROUP_ROWS
+        limit = settings.backlog_rows
+        self._backlog = Backlog(live_rows=min(LIVE_ROWS, limit // 2), limit_rows=limit)
+        self._spool = Spool(spool, self.origin)
+        self._spool.on_damage = self._spool_damaged
+        self._room = Room.enough
+        self._live = Lane(db_url, f"recorder {sidecar}", greet=self._greet)
+        self._replay = Replay(
+            self._spool, Lane(db_url, f"replay {sidecar}"), settle=self._settle, busy=self._busy
+        )
         self._latency = LatencyWindow()
         self._book = MinuteBook()
-        self._provider = provider.value
+        self._gaps = GapBook(self.origin, self._spool.note_gap)
+        self._gap_keeper = GapKeeper(db_url, self._gaps)
+        self._minute_keeper = MinuteKeeper(
+            db_url, self._book, sidecar=sidecar, provider=provider.value
+        )
         self._ticks = 0
         self._ticks_noted = 0
         self._committed_rows = 0
-        self._dropped_rows = 0
-        self._logged_drop = 0.0
         self._dirty = anyio.Event()
         self._sealed = anyio.Event()
         self._progress = anyio.Event()
@@ -120,50 +134,86 @@ class Recorder:
         """Return the figures of the heartbeat row."""
         quantiles = self._latency.quantiles(clock.monotonic())
         return RecorderStats(
-            self._ticks,
-            self._committed_rows,
-            self._waiting_rows,
-            self._dropped_rows,
-            *quantiles,
+            self._ticks, self._committed_rows, self._waiting_rows, self._gaps.rows, *quantiles
         )
 
     @property
+    def unsafe_rows(self) -> int:
+        """Return how many rows only the memory has."""
+        written = self._spool.is_written
+        in_memory = sum(batch.rows for batch in self._backlog if not written(batch))
+        return in_memory + len(self._open.rows)
+
+    @property
+    def depth(self) -> Depth:
+        """Return what the spool's file holds."""
+        return self._spool.depth
+
+    @property
     def _waiting_rows(self) -> int:
-        return self._backlog.rows + len(self._open.rows)
+        return self._backlog.rows + self._spool.owed_rows + len(self._open.rows)
 
     def _seal(self) -> None:
         if not self._open.rows:
             return
         full, self._open = self._open, OpenBatch()
+        self._spill()
+        keep = kept(full.rows, self._look_at_room())
+        cause = GapCause.spool_full
+        if self._backlog.rows + len(keep) > self._settings.backlog_rows:
+            keep, cause = (), GapCause.memory_full
+        if len(keep) < len(full.rows):
+            lost = full.span._replace(rows=len(full.rows) - len(keep))
+            times = (full.rows[0].recv_ts, full.rows[-1].recv_ts)
+            self._lost(cause, lost, times_us=times)
+        if keep:
+            self._hand_over(full, keep)
+
+    def _hand_over(self, full: OpenBatch, keep: Sequence[MarketRow]) -> None:
         self._batch += 1
-        rows = len(full.rows)
-        if self._backlog.rows + rows > self._settings.backlog_rows:
-            self._give_up(rows)
-            return
-        self._backlog.offer(full.seal(self._batch, self._latest, now_us=clock.now_us()))
+        batch = full.seal(
+            self._batch, self._latest, origin=self.origin, now_us=clock.now_us(), keep=keep
+        )
+        self._spool.put(batch)
+        self._backlog.offer(clock.monotonic(), batch)
         self._sealed.set()
 
-    def _give_up(self, rows: int) -> None:
-        self._dropped_rows += rows
-        now = clock.monotonic()
-        if now - self._logged_drop >= LOG_EVERY_S:
-            self._logged_drop = now
-            log.error("rows_dropped", total=self._dropped_rows, backlog=self._backlog.rows)
+    def _spill(self) -> None:
+        for old in self._backlog.spill(self._spool.is_written):
+            self._latest.set_back(old.change)
+            self._spool.owe(old)
+
+    def _look_at_room(self) -> Room:
+        before = self._room
+        used, cap = self._spool.depth.bytes, self._settings.spool_mib * 2**20
+        self._room = room_of(used, cap, before=before)
+        if self._room is not before:
+            tell = log.warning if self._room else log.info
+            tell("spool_room", room=self._room.name, mib=used >> 20, of=self._settings.spool_mib)
+        return self._room
+
+    def _lost(self, cause: GapCause, span: Span, *, times_us: tuple[int, int]) -> None:
+        self._gaps.lost(clock.monotonic(), cause, span, times_us=times_us)
 
     # the tasks
 
     async def run(self) -> None:
-        """Seal, commit and keep the minutes until cancelled."""
-        keeper = MinuteKeeper(self._url, self._book, sidecar=self._sidecar, provider=self._provider)
+        """Seal, spool, commit and keep the minutes until cancelled."""
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._spool.run, name="recorder spool")
             tasks.start_soon(self._seal_for_ever, name="recorder seal")
-            tasks.start_soon(self._write_for_ever, name="recorder write")
-            tasks.start_soon(self._count_for_ever, keeper, name="recorder minutes")
+            tasks.start_soon(self._commit_for_ever, name="recorder commit")
+            tasks.start_soon(self._replay.run, name="recorder replay")
+            tasks.start_soon(self._count_for_ever, name="recorder minutes")
 
     async def drain(self, deadline_s: float) -> int:
-        """Commit what is there; return how many rows are left after `deadline_s`."""
+        """Commit what is there; return how many rows are left after `deadline_s`.
+
+        What is left is safe in the spool, but for `unsafe_rows`.
+        """
         self._seal()
         with anyio.move_on_after(deadline_s):
+            await self._spool.flush()
             while self._waiting_rows:
                 self._seal()
                 self._progress = anyio.Event()
@@ -171,108 +221,75 @@ class Recorder:
         return self._waiting_rows
 
     async def _seal_for_ever(self) -> None:
-        pause_s = self._settings.flush_ms / 1_000
         while True:
             await self._dirty.wait()
-            await anyio.sleep(pause_s)
+            full = self._room >= Room.full
+            await anyio.sleep(CONFLATE_S if full else self._settings.flush_ms / 1_000)
             self._dirty = anyio.Event()
             self._seal()
 
-    async def _count_for_ever(self, keeper: MinuteKeeper) -> None:
+    async def _count_for_ever(self) -> None:
         try:
             while True:
-                await keeper.refresh()
+                self._gaps.take_over(self._spool.take_gaps())
+                await self._gap_keeper.refresh()
+                await self._minute_keeper.refresh()
                 await anyio.sleep(minutes.REFRESH_S)
                 self._book.looked(clock.utcnow(), self._ticks - self._ticks_noted)
                 self._ticks_noted = self._ticks
         finally:
             with anyio.CancelScope(shield=True):
-                await keeper.close()
+                await self._minute_keeper.close()
 
-    async def _write_for_ever(self) -> None:
+    async def _commit_for_ever(self) -> None:
         try:
-            await self._connected()
+            await self._live.connect()
             while True:
                 await self._sealed.wait()
                 self._sealed = anyio.Event()
-                while group := self._backlog.group(limit_rows=self._group_rows):
-                    await self._write(group)
+                while group := self._backlog.group(limit_rows=GROUP_ROWS):
+                    refused = await self._live.commit(group)
+                    self._backlog.done()
+                    received = await self._settle(group, refused)
+                    for batch in received:
+                        self._latency.add(clock.monotonic(), clock.now_us(), batch.received)
         finally:
-            self._disconnect()
+            self._live.disconnect()
 
-    async def _write(self, group: tuple[Batch, ...]) -> None:
-        attempt = 0
-        while True:
-            try:
-                await self._commit(group)
-            except AlreadyCommitted:
-                log.info("batches_were_committed", first=group[0].number, batches=len(group))
-                self._done(group)
-            except (psycopg.DataError, psycopg.IntegrityError) as refused:
-                self._refuse(group, refused)
-            except (IbkeeperError, psycopg.Error, TimeoutError, OSError) as failed:
-                attempt += 1
-                log.warning("commit_failed", attempt=attempt, reason=str(failed))
-                self._disconnect()
-                await anyio.sleep(min(backoff_s(attempt), RETRY_MAX_S))
-                continue
-            else:
-                self._done(group)
-            return
+    async def _greet(self, writer: Writer) -> None:
+        self._latest.seed(await to_thread.run_sync(writer.read_latest, abandon_on_cancel=True))
 
-    async def _commit(self, group: tuple[Batch, ...]) -> None:
-        writer = await self._connected()
-        # A frozen server answers nothing, and its kernel still acknowledges: only a deadline
-        # of ours ends the wait (reliability facts 0.8).
-        with anyio.fail_after(COMMIT_DEADLINE_S):
-            await anyio.to_thread.run_sync(writer.commit, group, abandon_on_cancel=True)
+    def _busy(self) -> float:
+        return self._backlog.age_s(clock.monotonic())
 
-    def _done(self, group: tuple[Batch, ...]) -> None:
-        commit_us, now, monotonic = clock.now_us(), clock.utcnow(), clock.monotonic()
-        for batch in group:
-            self._latency.add(monotonic, commit_us, batch.received)
+    async def _settle(
+        self, group: Sequence[Batch | Damaged], refused: Sequence[Refused]
+    ) -> list[Batch]:
+        """Tell everybody what became of a group; return what of it is committed."""
+        bad = {item.batch.number: item.reason for item in refused}
+        good = [b for b in group if isinstance(b, Batch) and b.number not in bad]
+        commit_us, now = clock.now_us(), clock.utcnow()
+        for batch in good:
             self._book.committed(now, commit_us, batch.received)
             self._committed_rows += batch.rows
-        self._group_rows = GROUP_ROWS
-        self._backlog.done()
+        self._spool.done(good)
+        for item in group:
+            if isinstance(item, Damaged):
+                await self._put_aside(item, GapCause.batch_damaged, item.reason)
+            elif item.number in bad:
+                await self._put_aside(item, GapCause.batch_refused, bad[item.number])
         self._progress.set()
+        return good
 
-    def _refuse(self, group: tuple[Batch, ...], refused: psycopg.Error) -> None:
-        if len(group) > 1:
-            # One of them is bad: find it by committing them one at a time.
-            self._group_rows = 0
-            self._backlog.split()
-            return
-        log.error("batch_refused", batch=group[0].number, rows=group[0].rows, reason=str(refused))
-        self._dropped_rows += group[0].rows
-        self._backlog.done()
-        self._progress.set()
+    async def _put_aside(self, batch: Batch | Damaged, cause: GapCause, reason: str) -> None:
+        self._lost(cause, batch.span, times_us=(batch.sealed_us, batch.sealed_us))
+        await self._spool.quarantine(batch, reason)
 
-    async def _connected(self) -> Writer:
-        attempt = 0
-        while self._writer is None:
-            if not await self._connect():
-                attempt += 1
-                await anyio.sleep(min(backoff_s(attempt), RETRY_MAX_S))
-        return self._writer
-
-    async def _connect(self) -> bool:
-        try:
-            with anyio.fail_after(COMMIT_DEADLINE_S):
-                self._writer = await anyio.to_thread.run_sync(self._open_writer)
-                read = self._writer.read_latest
-                rows = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
-                self._latest.seed(rows)
-        except (DatabaseUnavailable, TimeoutError) as away:
-            log.warning("recorder_waits_for_database", reason=str(away))
-            self._disconnect()
-            return False
-        return True
-
-    def _open_writer(self) -> Writer:
-        return Writer.connect(self._url, spool=self.spool, sidecar=self._sidecar, epoch=self._epoch)
-
-    def _disconnect(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _spool_damaged(self, aside: Path, lost: Depth) -> None:
+        # What the memory still has is not lost: it goes to the new file.
+        in_memory = 0
+        for batch in self._backlog:
+            in_memory += batch.rows
+            self._spool.put(batch)
+        rows = max(0, lost.rows - in_memory)
+        self._gaps.lost_file(rows, at_us=clock.now_us(), detail=f"set aside as {aside.name}")

@@ -22,7 +22,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -52,28 +51,23 @@ class AlreadyCommitted(IbkeeperError):
 
 
 class Writer:
-    """A connection that commits batches of one spool."""
+    """A connection that commits batches; those of one call are of one spool."""
 
-    def __init__(
-        self, connection: psycopg.Connection[Any], *, spool: UUID, sidecar: str, epoch: int
-    ) -> None:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._spool = spool
-        self._sidecar = sidecar
-        self._epoch = epoch
         self._in_use = threading.Lock()
         self._abandoned = False
 
     @classmethod
-    def connect(cls, url: str, *, spool: UUID, sidecar: str, epoch: int) -> Writer:
+    def connect(cls, url: str, name: str) -> Writer:
         """Open a connection, or raise DatabaseUnavailable."""
-        text = db.conninfo(url, application=f"recorder {sidecar}")
+        text = db.conninfo(url, application=name)
         with db.translated():
             connection = psycopg.connect(text, autocommit=True)
         # Every statement here runs for ever: prepare at once, plan once.
         connection.prepare_threshold = 0
         pgbinary.register(connection)
-        return cls(connection, spool=spool, sidecar=sidecar, epoch=epoch)
+        return cls(connection)
 
     def close(self) -> None:
         """Close the connection, from any thread; a call that is stuck in it fails at once."""
@@ -90,6 +84,15 @@ class Writer:
             cursor = self._connection.cursor(row_factory=dict_row)
             cursor.execute(db.QUERIES["read_latest"])
             return cursor.fetchall()
+
+    def missing(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        """Return those that the ledger does not have."""
+        numbers = pgbinary.array(pgbinary.Int8Array, [batch.number for batch in batches])
+        key = {"spool": batches[0].origin.spool, "batch": numbers}
+        with self._use(), db.translated():
+            rows = self._connection.execute(db.QUERIES["committed_batches"], key).fetchall()
+        there = {number for (number,) in rows}
+        return [batch for batch in batches if batch.number not in there]
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Commit `batches` in one transaction; raise AlreadyCommitted if they were before."""
@@ -152,21 +155,21 @@ class Writer:
 
     def _ledger(self, batches: Sequence[Batch]) -> dict[str, Any]:
         array = pgbinary.array
+        spans = [batch.span for batch in batches]
         return {
-            "spool": self._spool,
-            "sidecar": self._sidecar,
-            "epoch": self._epoch,
+            **batches[0].origin._asdict(),
             "batch": array(pgbinary.Int8Array, [batch.number for batch in batches]),
-            "first_seq": array(pgbinary.Int8Array, [batch.first_seq for batch in batches]),
-            "last_seq": array(pgbinary.Int8Array, [batch.last_seq for batch in batches]),
+            "first_seq": array(pgbinary.Int8Array, [span.first_seq for span in spans]),
+            "last_seq": array(pgbinary.Int8Array, [span.last_seq for span in spans]),
+            "rows": array(pgbinary.Int4Array, [span.rows for span in spans]),
             "sealed_at": array(pgbinary.MomentArray, [batch.sealed_us for batch in batches]),
         }
 
     def _hint(self, batches: Sequence[Batch]) -> str:
         hint = {
-            "epoch": self._epoch,
-            "from_seq": batches[0].first_seq,
-            "to_seq": batches[-1].last_seq,
+            "epoch": batches[0].origin.epoch,
+            "from_seq": batches[0].span.first_seq,
+            "to_seq": batches[-1].span.last_seq,
         }
         return orjson.dumps(hint).decode()
 

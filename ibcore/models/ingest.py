@@ -32,6 +32,34 @@ class IngestBatch(Row, table=True):
     )
 
 
+class FeedGap(Row, table=True):
+    """Rows that are not there, and why."""
+
+    __tablename__ = "feed_gap"
+    __table_args__ = (
+        Index("feed_gap_from_ts_idx", "from_ts"),
+        {"comment": "Rows that are not there, and why; one row a cause and stretch of time."},
+    )
+
+    id: UUID = column("Given once, by whoever noted the gap.", Uuid, key=True)
+    noted_at: datetime | None = moment("When it was noted here.", default="clock_timestamp()")
+    sidecar: str = column("Name of the sidecar.", Text)
+    epoch: int = column("Start of the sidecar.", Integer)
+    instrument_id: int | None = column(
+        "Instrument; NULL: any of those the sidecar streamed.", Integer, null=True
+    )
+    cause: str = column("Why; the words of ibcore.domain.GapCause.", Text)
+    from_ts: datetime = moment("Receive time of the first row that is lost, or near it.")
+    to_ts: datetime | None = moment("Of the last one; NULL: still open.", null=True)
+    spool: UUID | None = column("Spool whose numbers are missing.", Uuid, null=True)
+    first_seq: int | None = column("First seq of it; NULL: unknown.", BigInteger, null=True)
+    last_seq: int | None = column("Last seq of it; NULL: unknown.", BigInteger, null=True)
+    rows: int | None = column("How many rows are lost; NULL: unknown.", BigInteger, null=True)
+    detail: str | None = column("What happened, for a person.", Text, null=True)
+    filled_by: str | None = column("Who filled it since; NULL: nobody.", Text, null=True)
+    filled_at: datetime | None = moment("When it was filled.", null=True)
+
+
 class Sidecar(Row, table=True):
     """One row a sidecar name: who runs, and how it is doing."""
 

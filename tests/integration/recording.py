@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,14 +26,23 @@ SELECT seq FROM (SELECT seq FROM ibkeeper.quote UNION ALL SELECT seq FROM ibkeep
 
 
 @asynccontextmanager
-async def recording(url: str, **settings: int) -> AsyncIterator[Recorder]:
+async def recording(
+    url: str, *, spool: Path | None = None, epoch: int = 1, **settings: int
+) -> AsyncIterator[Recorder]:
     """Run a recorder; what it holds at the end is drained."""
-    recorder = Recorder(url, settings=RecorderSettings(**settings), sidecar="main", epoch=1)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(recorder.run)
-        yield recorder
-        await recorder.drain(10.0)
-        tasks.cancel_scope.cancel()
+    with tempfile.TemporaryDirectory(prefix="ibk-spool-") as folder:
+        recorder = make_recorder(url, spool or Path(folder) / "main.db", epoch=epoch, **settings)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(recorder.run)
+            yield recorder
+            await recorder.drain(10.0)
+            tasks.cancel_scope.cancel()
+
+
+def make_recorder(url: str, spool: Path, *, epoch: int = 1, **settings: int) -> Recorder:
+    """Return a recorder that does not run yet."""
+    chosen = RecorderSettings(**settings)
+    return Recorder(url, settings=chosen, spool=spool, sidecar="main", epoch=epoch)
 
 
 def make_row(recorder: Recorder, dice: random.Random) -> MarketRow:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import psycopg
@@ -33,21 +35,24 @@ def watch(url: str, contracts: Iterable[Contract]) -> None:
 @asynccontextmanager
 async def streaming(url: str, gateway: Gateway) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
-    settings = Settings(gateway=GatewaySettings(host="127.0.0.1", port=gateway.port))
-    parts = assemble(settings, url, 1)
-    async with anyio.create_task_group() as keepers:
-        for name, task in parts.keepers().items():
-            keepers.start_soon(task, name=name)
-        async with anyio.create_task_group() as workers:
-            for name, task in parts.workers().items():
-                workers.start_soon(task, name=name)
-            yield parts
-            workers.cancel_scope.cancel()
-        await parts.recorder.drain(10.0)
-        # A journal cancelled inside a transaction leaves its connection open (psycopg's
-        # __aexit__ rolls back before it closes, and the rollback is cancelled too).
-        await parts.journal.drain(10.0)
-        keepers.cancel_scope.cancel()
+    with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
+        settings = Settings(
+            home=Path(home), gateway=GatewaySettings(host="127.0.0.1", port=gateway.port)
+        )
+        parts = assemble(settings, url, 1)
+        async with anyio.create_task_group() as keepers:
+            for name, task in parts.keepers().items():
+                keepers.start_soon(task, name=name)
+            async with anyio.create_task_group() as workers:
+                for name, task in parts.workers().items():
+                    workers.start_soon(task, name=name)
+                yield parts
+                workers.cancel_scope.cancel()
+            await parts.recorder.drain(10.0)
+            # A journal cancelled inside a transaction leaves its connection open (psycopg's
+            # __aexit__ rolls back before it closes, and the rollback is cancelled too).
+            await parts.journal.drain(10.0)
+            keepers.cancel_scope.cancel()
 
 
 def state_changes(ticks: Sequence[SentTick]) -> list[Row]:

@@ -16,7 +16,6 @@ from psycopg import sql
 
 from ibcore import db
 from ibcore.clock import datetime_from_us, now_us
-from ibcore.config import RecorderSettings
 from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
 from ibcore.embedded import Server
 from ibcore.log import get_logger
@@ -25,7 +24,15 @@ from sidecar.fold import Print
 from sidecar.latest import Latest
 from sidecar.recorder import Recorder
 from sidecar.writer import AlreadyCommitted, Writer
-from tests.integration.recording import make_row, record, recording, select, stored_seqs, until
+from tests.integration.recording import (
+    make_recorder,
+    make_row,
+    record,
+    recording,
+    select,
+    stored_seqs,
+    until,
+)
 
 log = get_logger(__name__)
 pytestmark = pytest.mark.anyio
@@ -160,7 +167,7 @@ async def test_no_row_is_lost_or_doubled_while_backends_are_killed(
 async def test_a_frozen_server_process_holds_up_nothing_and_doubles_nothing(
     db_url: str, dice: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.recorder.COMMIT_DEADLINE_S", 0.5)
+    monkeypatch.setattr("sidecar.lane.COMMIT_DEADLINE_S", 0.5)
     async with recording(db_url) as recorder:
         record(recorder, dice, 20)
         assert await recorder.drain(10.0) == 0
@@ -180,16 +187,17 @@ async def test_a_frozen_server_process_holds_up_nothing_and_doubles_nothing(
 
 def sealed(recorder: Recorder, dice: random.Random, number: int) -> Batch:
     rows = [make_row(recorder, dice) for _ in range(10)]
-    return OpenBatch(rows).seal(number, Latest(), now_us=now_us())
+    origin = recorder.origin
+    return OpenBatch(rows).seal(number, Latest(), origin=origin, now_us=now_us(), keep=rows)
 
 
 async def test_a_group_that_was_committed_is_refused_whole_by_the_ledger(
-    db_url: str, dice: random.Random
+    db_url: str, dice: random.Random, tmp_path: Path
 ) -> None:
-    maker = Recorder(db_url, settings=RecorderSettings(), sidecar="main", epoch=1)
+    maker = make_recorder(db_url, tmp_path / "main.db")
     group = [sealed(maker, dice, number) for number in (1, 2, 3)]
     for attempt in range(2):
-        writer = Writer.connect(db_url, spool=maker.spool, sidecar="main", epoch=1)
+        writer = Writer.connect(db_url, "test")
         try:
             if attempt == 0:
                 writer.commit(group)
@@ -212,7 +220,7 @@ async def test_the_recorder_takes_a_ledger_row_for_a_commit_whose_answer_was_los
                 "INSERT INTO ibkeeper.ingest_batch"
                 " (spool, batch, sidecar, epoch, first_seq, last_seq, rows, sealed_at)"
                 " VALUES (%s, 1, 'main', 1, 1, 10, 10, now())",
-                (recorder.spool,),
+                (recorder.origin.spool,),
             )
         record(recorder, dice, 10)
         assert await recorder.drain(10.0) == 0
@@ -232,20 +240,19 @@ async def test_a_batch_the_database_refuses_is_given_up_and_the_rest_flows(
     assert stored_seqs(db_url) == list(range(2, 12))
 
 
-async def test_a_full_backlog_gives_up_the_newest_rows_and_says_how_many(
+async def test_without_disk_and_database_a_full_memory_gives_up_the_newest_rows(
     dice: random.Random, tmp_path: Path
 ) -> None:
     nowhere = f"postgresql://nobody@:5432/none?host={tmp_path}"
-    recorder = Recorder(
-        nowhere, settings=RecorderSettings(backlog_rows=1_000), sidecar="main",
-        epoch=1,
-    )  # fmt: skip
+    (tmp_path / "file").touch()
+    recorder = make_recorder(nowhere, tmp_path / "file" / "main.db", backlog_rows=1_000)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(recorder.run)
         for _ in range(15):
             record(recorder, dice, 100)
             await recorder.drain(0.0)
         stats = recorder.stats()
+        assert recorder.unsafe_rows == 1_000
         tasks.cancel_scope.cancel()
     assert (stats.backlog_rows, stats.dropped_rows) == (1_000, 500)
 
@@ -271,7 +278,7 @@ async def test_rows_wait_in_memory_while_the_database_is_stopped(dice: random.Ra
         with Server(Path(folder), settings=fast) as server:
             url = server.url()
             db.migrate(url)
-            recorder = Recorder(url, settings=RecorderSettings(), sidecar="main", epoch=1)
+            recorder = make_recorder(url, Path(folder) / "main.db")
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(recorder.run)
                 record(recorder, dice, 200)

@@ -19,6 +19,7 @@ from ibcore.domain import (
     REQUEST_TRANSITIONS,
     SESSION_TRANSITIONS,
     WATCH_TRANSITIONS,
+    GapCause,
     GreeksKind,
     Provider,
     Quality,
@@ -137,6 +138,7 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("session_provider_known", Provider),
         ("session_event_new_state_known", SessionState),
         ("request_state_known", RequestState),
+        ("feed_gap_cause_known", GapCause),
         ("chain_snapshot_quality_known", Quality),
         ("chain_quote_quality_known", Quality),
         ("chain_quote_state_known", QuoteState),
@@ -356,7 +358,7 @@ def test_events_are_append_only(conn: psycopg.Connection[Row], change: Any) -> N
         conn.execute(change)
 
 
-def test_a_batch_holds_as_many_rows_as_its_numbers_say(conn: psycopg.Connection[Row]) -> None:
+def test_a_batch_holds_no_more_rows_than_it_has_numbers(conn: psycopg.Connection[Row]) -> None:
     row = {
         "spool": "6f1c7a52-0000-4000-8000-000000000000",
         "sidecar": "main",
@@ -366,7 +368,7 @@ def test_a_batch_holds_as_many_rows_as_its_numbers_say(conn: psycopg.Connection[
 
     insert(conn, "ingest_batch", batch=1, first_seq=1, last_seq=10, rows=10, **row)
     with pytest.raises(psycopg.errors.CheckViolation):
-        insert(conn, "ingest_batch", batch=2, first_seq=11, last_seq=20, rows=9, **row)
+        insert(conn, "ingest_batch", batch=2, first_seq=11, last_seq=20, rows=11, **row)
     with pytest.raises(psycopg.errors.UniqueViolation):
         insert(conn, "ingest_batch", batch=1, first_seq=11, last_seq=20, rows=10, **row)
 

@@ -249,17 +249,24 @@ async def locked(url: str) -> AsyncIterator[None]:
 
 async def test_a_database_that_answers_nothing_cannot_hold_up_the_end(db_url, sql, tmp_path):
     sql.watch("AAPL")
-    async with (
-        Gateway(SimConfig()) as gateway,
-        started(tmp_path, DATABASE_URL=db_url, GATEWAY__PORT=gateway.port) as process,
-    ):
-        await eventually(lambda: sql.quotes() > 5, within_s=30.0)
-        async with locked(db_url):
-            backlog = "SELECT backlog_rows FROM ibkeeper.sidecar"
-            await eventually(lambda: sql.one(backlog) > 5, within_s=30.0)
-            began = monotonic()
-            process.child.send_signal(signal.SIGTERM)
-            code = await process.ended()
-            assert monotonic() - began < STOP_S
-        assert code == 1, "rows were left behind, and the exit code says so"
-        assert "rows_left" in process.said
+    async with Gateway(SimConfig()) as gateway:
+        settings = {"DATABASE_URL": db_url, "GATEWAY__PORT": gateway.port}
+        async with started(tmp_path, **settings) as process:
+            await eventually(lambda: sql.quotes() > 5, within_s=30.0)
+            async with locked(db_url):
+                backlog = "SELECT backlog_rows FROM ibkeeper.sidecar"
+                await eventually(lambda: sql.one(backlog) > 5, within_s=30.0)
+                began = monotonic()
+                process.child.send_signal(signal.SIGTERM)
+                code = await process.ended()
+                assert monotonic() - began < STOP_S
+            assert code == 0, "what is in the spool is not lost"
+        left = int(re.findall(r'"rows_in_spool": (\d+)', process.said)[-1])
+        assert left > 5
+        first = sql.one("SELECT epoch FROM ibkeeper.sidecar")
+        committed = "SELECT count(*) FROM ibkeeper.quote WHERE epoch = %s"
+        before = sql.one("SELECT sum(rows) FROM ibkeeper.ingest_batch")
+        async with started(tmp_path, **settings):
+            now = "SELECT sum(rows) FROM ibkeeper.ingest_batch WHERE epoch = %s"
+            await eventually(lambda: sql.one(now, first) == before + left, within_s=30.0)
+            assert sql.one(committed, first) > 5

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -66,18 +68,20 @@ def listed(db_url):
 
 @asynccontextmanager
 async def sidecar(url: str, port: int, **gateway: Any) -> AsyncIterator[Parts]:
-    settings = Settings(
-        database_url=url,
-        gateway={"host": "127.0.0.1", "port": port, **gateway},
-        sidecar={"poll_s": 30.0},
-    )
-    parts = assemble(settings, url, 1)
-    async with anyio.create_task_group() as group:
-        for name, task in {**parts.keepers(), **parts.workers()}.items():
-            group.start_soon(task, name=name)
-        yield parts
-        await parts.recorder.drain(5.0)
-        group.cancel_scope.cancel()
+    with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
+        settings = Settings(
+            home=Path(home),
+            database_url=url,
+            gateway={"host": "127.0.0.1", "port": port, **gateway},
+            sidecar={"poll_s": 30.0},
+        )
+        parts = assemble(settings, url, 1)
+        async with anyio.create_task_group() as group:
+            for name, task in {**parts.keepers(), **parts.workers()}.items():
+                group.start_soon(task, name=name)
+            yield parts
+            await parts.recorder.drain(5.0)
+            group.cancel_scope.cancel()
 
 
 def is_state(listed: List, watch_id: int, state: str) -> Callable[[], bool]:

@@ -1,0 +1,136 @@
+"""Losses that the recorder knows of: rows of `feed_gap`, told once and never forgotten.
+
+A loss is kept in the spool's file until the database has it, under an id that is given once: it
+may be written twice, and it may grow. Losses of one cause within `QUIET_S` are one gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from ibcore import clock, db
+from ibcore.domain import GapCause
+from ibcore.errors import IbkeeperError
+from ibcore.log import get_logger
+from sidecar.batch import Origin, Span
+
+log = get_logger(__name__)
+
+QUIET_S: Final = 10.0
+_DETAIL: Final = {
+    GapCause.spool_full: "the spool is full: only trades and the newest quotes were kept",
+    GapCause.memory_full: "neither the spool nor the database took anything",
+    GapCause.batch_damaged: "in the quarantine of the spool: not what was written",
+    GapCause.batch_refused: "in the quarantine of the spool: the database refused it",
+}
+Keep = Callable[[str, "str | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One gap; times in microseconds since 2000, seq numbers None where nobody knows them."""
+
+    id: str
+    cause: str
+    spool: str
+    sidecar: str
+    epoch: int
+    from_us: int
+    to_us: int
+    first_seq: int | None
+    last_seq: int | None
+    rows: int
+    detail: str
+
+    def row(self) -> dict[str, Any]:
+        """Return the parameters of `note_feed_gap`."""
+        # A wall clock that was set back must not make a gap that ends before it begins.
+        first, last = sorted((self.from_us, self.to_us))
+        times = {"from_ts": clock.datetime_from_us(first), "to_ts": clock.datetime_from_us(last)}
+        return asdict(self) | times
+
+
+class GapBook:
+    """The gaps that `feed_gap` does not know yet, or not in their newest form."""
+
+    def __init__(self, origin: Origin, keep: Keep) -> None:
+        self._origin = origin
+        self._keep = keep
+        self._newest: dict[GapCause, tuple[float, Gap]] = {}
+        self._unwritten: dict[str, Gap] = {}
+        self.rows = 0
+
+    def lost(self, now: float, cause: GapCause, span: Span, *, times_us: tuple[int, int]) -> None:
+        """Note that `span.rows` rows between two moments are lost."""
+        self.rows += span.rows
+        since, gap = self._newest.get(cause, (0.0, None))
+        if gap is None or now - since > QUIET_S:
+            gap = self._new(cause, span, times_us, _DETAIL[cause])
+        else:
+            gap = _grown(gap, span, times_us)
+        self._newest[cause] = (now, gap)
+        self._note(gap)
+
+    def lost_file(self, rows: int, *, at_us: int, detail: str) -> None:
+        """Note that a whole file cannot be read."""
+        self.rows += rows
+        unknown = self._new(GapCause.spool_damaged, Span(0, 0, rows), (at_us, at_us), detail)
+        self._note(replace(unknown, first_seq=None, last_seq=None))
+
+    def take_over(self, kept: Mapping[str, str]) -> None:
+        """Take what earlier lives could not tell."""
+        self._unwritten |= {key: Gap(**orjson.loads(body)) for key, body in kept.items()}
+
+    def unwritten(self) -> Sequence[Gap]:
+        """Return what the database is to be told."""
+        return list(self._unwritten.values())
+
+    def written(self, gaps: Sequence[Gap]) -> None:
+        """Forget `gaps`, unless they have grown since."""
+        for gap in gaps:
+            if self._unwritten.get(gap.id) is gap:
+                del self._unwritten[gap.id]
+                self._keep(gap.id, None)
+
+    def _new(self, cause: GapCause, span: Span, times_us: tuple[int, int], detail: str) -> Gap:
+        log.error("rows_lost", cause=cause.value, rows=span.rows, detail=detail)
+        spool, sidecar, epoch = self._origin
+        known = (str(uuid4()), cause.value, str(spool), sidecar, epoch)
+        return Gap(*known, *times_us, *span, detail)
+
+    def _note(self, gap: Gap) -> None:
+        self._unwritten[gap.id] = gap
+        self._keep(gap.id, orjson.dumps(asdict(gap)).decode())
+
+
+def _grown(gap: Gap, span: Span, times_us: tuple[int, int]) -> Gap:
+    return replace(gap, to_us=times_us[1], last_seq=span.last_seq, rows=gap.rows + span.rows)
+
+
+class GapKeeper:
+    """The one that writes a GapBook to the database."""
+
+    def __init__(self, url: str, book: GapBook) -> None:
+        self._url = url
+        self._book = book
+
+    async def refresh(self) -> None:
+        """Write what is new; leave it for the next time when the database is away."""
+        gaps = self._book.unwritten()
+        if not gaps:
+            return
+        try:
+            async with db.opened(self._url, application="gaps") as connection:
+                with db.translated():
+                    async with connection.transaction():
+                        for gap in gaps:
+                            await connection.execute(db.QUERIES["note_feed_gap"], gap.row())
+        except IbkeeperError as away:
+            log.warning("feed_gap_waits", gaps=len(gaps), reason=str(away))
+        else:
+            self._book.written(gaps)

@@ -1,0 +1,69 @@
+"""How a batch stands in the spool's file: a row of columns, a body, and a checksum of both.
+
+Body: the lengths of the four tables (uint32 each, network order), then their COPY rows. The
+checksum covers the columns too: a number that was damaged must not name another batch.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, Final
+from uuid import UUID
+
+from sidecar.batch import Batch, Blobs, Origin, Span
+from sidecar.latest import Change
+
+_LENGTHS: Final = Struct("!IIII")
+Row = tuple[Any, ...]
+_NO_CHANGE: Final = Change()
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A row of the file that is not what was written."""
+
+    spool: str
+    number: int
+    span: Span
+    sealed_us: int
+    reason: str
+
+
+def pack(batch: Batch) -> Row:
+    """Return the columns of `add_batch`."""
+    body = b"".join((_LENGTHS.pack(*map(len, batch.blobs)), *batch.blobs))
+    spool, sidecar, epoch = batch.origin
+    columns = (str(spool), batch.number, sidecar, epoch, *batch.span, batch.sealed_us)
+    return (*columns, _checksum(columns, body), body)
+
+
+def unpack(row: Row) -> Batch | Damaged:
+    """Return the batch of a row of `page`, or what is left of it."""
+    *columns, crc, body = row
+    spool, number, sidecar, epoch, first_seq, last_seq, rows, sealed_us = columns
+    span = Span(first_seq, last_seq, rows)
+    if not isinstance(body, bytes) or crc != _checksum(tuple(columns), body):
+        return Damaged(spool, number, span, sealed_us, "its checksum is wrong")
+    return Batch(
+        origin=Origin(UUID(spool), sidecar, epoch),
+        number=number,
+        span=span,
+        sealed_us=sealed_us,
+        blobs=_split(body),
+        change=_NO_CHANGE,
+        received={sealed_us: rows},
+    )
+
+
+def _checksum(columns: Row, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32("\0".join(map(str, columns)).encode()))
+
+
+def _split(body: bytes) -> Blobs:
+    parts, start = [], _LENGTHS.size
+    for length in _LENGTHS.unpack_from(body):
+        parts.append(body[start : start + length])
+        start += length
+    return Blobs(*parts)
