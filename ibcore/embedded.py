@@ -113,7 +113,7 @@ class Server:
     def url(self, database: str = "ibkeeper", *, scheme: str = "postgresql") -> str:
         """Return the URL of a database; `scheme` may name a SQLAlchemy driver."""
         folder = quote(str(self._socket_folder), safe="/")
-        return f"{scheme}://postgres:@:{PORT}/{database}?host={folder}"
+        return f"{scheme}://postgres@/{database}?host={folder}&port={PORT}"
 
     def stop(self) -> None:
         """Stop the server, wait for its end, and give the home free; harmless when repeated."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,17 @@ class Up:
         except (OSError, ValueError, psycopg.Error):
             return None
         return row[0] if row else None
+
+    def scheduled_runs(self) -> int:
+        """Ask Prefect's server how many runs its scheduler has made."""
+        wanted = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['IBKEEPER_PREFECT__PORT']}/api/flow_runs/count",
+            data=json.dumps(wanted).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.read())
 
     def wait_for(self, condition: Callable[[], object], *, within_s: float, what: str) -> float:
         """Wait until the condition holds; return the seconds since the start."""

@@ -46,7 +46,7 @@ def test_the_shell_keeps_the_password_out_of_the_process_list(db_url: str) -> No
     with psycopg.connect(db_url, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS shell_user")
         conn.execute("CREATE ROLE shell_user LOGIN PASSWORD 'hunter22'")
-    url = db_url.replace("postgres:@", "shell_user:hunter22@")
+    url = db_url.replace("postgres@", "shell_user:hunter22@")
 
     done = ibkeeper("db", "shell", "--", "-Atc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline", url=url)
 
