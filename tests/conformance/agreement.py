@@ -72,6 +72,14 @@ def _members(result: Agreement, path: str, mine: dict[str, Any], theirs: dict[st
         _value(result, f"{path}.{name}", mine.get(name, _ABSENT), renamed.get(name, _ABSENT))
 
 
+def plain(value: object) -> object:
+    """Return a number for whatever reads as one, anything else as it is."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return value
+
+
 def scalars(value: Any) -> Iterator[Any]:
     """Yield every single value of what a client heard, however deep it lies."""
     if isinstance(value, dict):

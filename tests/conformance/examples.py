@@ -12,7 +12,7 @@ from typing import Final
 
 from ibcore.sim import messages, wire
 from tests.conformance import examples_data, examples_orders
-from tests.conformance.rows import CONTRACT, Example
+from tests.conformance.rows import CONTRACT, Example, Explained
 
 ROWS: Final[tuple[Example, ...]] = (
     Example("error", {"req_id": 41, "code": 202, "text": "Order Canceled - reason:x",
@@ -67,7 +67,8 @@ ROWS: Final[tuple[Example, ...]] = (
     Example("symbol_samples", build=lambda version: messages.encode(
         "symbol_samples", version, req_id=9012,
         samples=[1, 4815747, "NVDA", "STK", "NASDAQ", "USD", 2, "CFD", "OPT",
-                 *(["NVIDIA CORP", "e123"] if version >= 176 else [])])),
+                 *(["NVIDIA CORP", "e123"] if version >= 176 else [])]),
+        unheard={"1.0": "how many follow", "2.0": "the same"}),
     Example("tick_req_params", {"req_id": 9013, "min_tick": 0.05, "bbo_exchange": "9c0001",
                                 "permissions": 3}),
     Example("market_rule", {"rule": 110, "increments": [2, 0, 0.01, 3, 0.05]}),
@@ -76,24 +77,32 @@ ROWS: Final[tuple[Example, ...]] = (
     *examples_data.rows(),
 )  # fmt: skip
 
+_HEAD: Final = {"6.0": "the message's own version"}
+_PRICED: Final = {**_HEAD, "3.0": "a mask: can auto-execute, past limit"}
+_UNSIZED: Final = {"1200.0": "no size goes with this price: both drop it"}
+
 HOT: Final[tuple[Example, ...]] = (
     *(
         Example(f"tick_price {kind}",
-                build=lambda _v, kind=kind: wire.tick_price(71, kind, "182.51", "1200", 3))
+                build=lambda _v, kind=kind: wire.tick_price(71, kind, "182.51", "1200", 3),
+                unheard=_PRICED if kind in (1, 2, 4, 66, 67, 68) else _PRICED | _UNSIZED)
         for kind in (1, 2, 4, 6, 7, 9, 14, 37, 66, 67, 68, 72, 73, 75)
     ),
     *(
-        Example(f"tick_size {kind}", build=lambda _v, kind=kind: wire.tick_size(72, kind, "0.25"))
+        Example(f"tick_size {kind}", build=lambda _v, kind=kind: wire.tick_size(72, kind, "0.25"),
+                unheard=_HEAD)
         for kind in (0, 3, 5, 8, 27, 28, 29, 30, 69, 70, 71, 74, 86, 87, 89)
     ),
     *(
         Example(f"tick_generic {kind}",
-                build=lambda _v, kind=kind: wire.tick_generic(73, kind, "0.2214"))
+                build=lambda _v, kind=kind: wire.tick_generic(73, kind, "0.2214"),
+                unheard=_HEAD)
         for kind in (23, 24, 31, 46, 49, 54, 55, 56, 58)
     ),
     *(
         Example(f"tick_string {kind}",
-                build=lambda _v, kind=kind: wire.tick_string(74, kind, "182.5;1;1785769200123;9"))
+                build=lambda _v, kind=kind: wire.tick_string(74, kind, "182.5;1;1785769200123;9"),
+                unheard=_HEAD)
         for kind in (32, 33, 45, 48, 59, 77, 84, 88)
     ),
     *(
@@ -102,18 +111,24 @@ HOT: Final[tuple[Example, ...]] = (
         for kind in (10, 11, 12, 13, 80, 81, 82, 83)
     ),
     Example("tick_computation 10 (not computed)", build=lambda _v: wire.tick_computation(
-        76, 10, "1\0-1\0-2\0-1\0-1\0-2\0-2\0-2\0-1\0")),
+        76, 10, "1\0-1\0-2\0-1\0-1\0-2\0-2\0-2\0-1\0"),
+        unheard={"-1.0": "not computed", "-2.0": "the same"}),
 )  # fmt: skip
 
 # The hot ticks are functions of `wire`, not entries of the table.
 HOT_ENCODERS: Final = frozenset(name for name in vars(wire) if name.startswith("tick_"))
 
-_NOT_COMPUTED = "the official client turns -1 and -2 (not computed) into None; ib_async later on"
+_NOT_COMPUTED: Final = Explained(
+    "the official client turns -1 and -2 (not computed) into None; ib_async later on",
+    lambda mine, theirs: mine in (-1.0, -2.0) and theirs is None,
+)
 
 # Where the two clients hand on different things for the same bytes: facts about the clients, not
 # about the simulator. A key is a message's method, the argument's place, the member's name.
-EXPLAINED: Final[dict[str, str]] = {
-    "securityDefinitionOptionParameter.2": "ib_async leaves underConId text",
+EXPLAINED: Final[dict[str, Explained]] = {
+    "securityDefinitionOptionParameter.2": Explained(
+        "ib_async leaves underConId text", lambda mine, theirs: float(mine) == theirs
+    ),
     **examples_orders.EXPLAINED,
     **examples_data.EXPLAINED,
     **{f"tickOptionComputation.{place}": _NOT_COMPUTED for place in range(3, 11)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance.rows import Example
+from tests.conformance.rows import Example, Explained, same_moment
 
 _EPOCH = "both make a moment in time of it"
 
@@ -72,8 +72,9 @@ def rows() -> tuple[Example, ...]:
     )  # fmt: skip
 
 
-EXPLAINED: Final[dict[str, str]] = {
-    f"{method}.1.time": "ib_async makes a moment of the seconds, the official client does not"
+_WHY: Final = "ib_async makes a moment of the seconds, the official client does not"
+EXPLAINED: Final[dict[str, Explained]] = {
+    f"{method}.1.time": Explained(_WHY, same_moment)
     for method in ("historicalTicks", "historicalTicksBidAsk", "historicalTicksLast")
 }
 ONE_SIDED: Final[dict[str, str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ibcore.sim import messages
-from tests.conformance.rows import CONTRACT, Example
+from tests.conformance.rows import CONTRACT, Example, Explained, same_moment
 
 
 def _names(listed: str) -> list[str]:
@@ -19,7 +19,8 @@ _TEXTS: Final = _names(
     delta_neutral_order_type combo_description hedge_type clearing_account clearing_intent
     algo_strategy status commission_currency warning_text adjusted_order_type
     soft_dollar_name soft_dollar_value soft_dollar_display completed_time completed_status
-    auto_cancel_date init_margin_before maint_margin_before equity_before
+    auto_cancel_date fa_profile shares_allocation
+    init_margin_before maint_margin_before equity_before
     init_margin_change maint_margin_change equity_change init_margin_after
     maint_margin_after equity_after
     """
@@ -41,9 +42,10 @@ _NUMBERS: Final = _names(
     min_commission max_commission trigger_price adjusted_trail_stop_price lmt_price_offset
     adjusted_stop_price adjusted_stop_limit_price adjusted_trailing_amount cash_qty
     compete_against_best_offset mid_offset_at_whole mid_offset_at_half filled_quantity
+    trail_stop_price
     """
 )
-_FLAGS: Final = _names(
+FLAGS: Final = _names(
     """
     outside_rth hidden block_order sweep_to_fill all_or_none e_trade_only firm_quote_only
     continuous_update opt_out_smart_routing not_held solicited what_if randomize_size
@@ -58,7 +60,7 @@ _FULL: Final[dict[str, Any]] = {
     **{name: f"x {name}" for name in _TEXTS},
     **{name: 7001 + number for number, name in enumerate(_INTEGERS)},
     **{name: 501.25 + number for number, name in enumerate(_NUMBERS)},
-    **dict.fromkeys(_FLAGS, "1"),
+    **dict.fromkeys(FLAGS, "1"),
     "use_price_mgmt_algo": 1,
     "action": "SELL",
     "order_type": "PEG BENCH",
@@ -99,6 +101,9 @@ _PLAIN: Final[dict[str, Any]] = {
 
 _UNHEARD: Final = {
     "511.25": "nbbo_price_cap: the official client reads it and drops it (no longer supported)",
+    "x fa_profile": "the official client reads it and drops it (gone with 177)",
+    "x shares_allocation": "both read it and drop it",
+    "531.25": "trail_stop_price: replaced by adjusted_trail_stop_price, further back",
     "a": "and: the official client has isConjunctionConnection instead",
     "o": "or: the same",
 }
@@ -110,9 +115,12 @@ def _of(name: str, values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in places}
 
 
-EXPLAINED: Final = {"execDetails.2.time": "ib_async makes it a moment in UTC"}
+EXPLAINED: Final = {
+    "execDetails.2.time": Explained("ib_async makes it a moment in UTC", same_moment)
+}
 ONE_SIDED: Final = {
     "nbbopricecap": "gone from the official client's Order; TWS ignores it",
+    "faprofile": "the same",
     "etradeonly": "the same",
     "firmquoteonly": "the same",
     "exch": "a condition's exchange, as ib_async calls it",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from ibcore.sim import messages
 
@@ -23,6 +25,25 @@ class Example:
         if self.build is not None:
             return self.build(version)
         return messages.encode(self.name.split(" ")[0], version, **self.values)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why the two clients differ here, and what must hold between what they hand on."""
+
+    why: str
+    holds: Callable[[Any, Any], bool]  # ib_async's value, the official client's
+
+
+def same_moment(mine: Any, theirs: Any) -> bool:
+    """Say whether ib_async's moment in UTC is the one that the official client left as sent."""
+    if isinstance(theirs, float):
+        moment = datetime.fromtimestamp(theirs, timezone.utc)
+    else:
+        day, clock, *zone = str(theirs).split()
+        moment = datetime.strptime(day + clock, "%Y%m%d%H:%M:%S")  # noqa: DTZ007 (zone follows)
+        moment = moment.replace(tzinfo=ZoneInfo(zone[0] if zone else "UTC"))
+    return bool(f"{moment.astimezone(timezone.utc):%Y%m%d %H:%M:%S}" == mine)
 
 
 CONTRACT: Final = {
