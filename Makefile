@@ -7,7 +7,7 @@ ARGS   ?=
 ONLY   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test unit check format test-slow test-pythons bench lock clean
+.PHONY: help setup up test unit check format test-slow test-pythons bench sql-book lock clean
 
 help: ## This help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test-pythons: setup ## Unit and integration tests on every interpreter from 3.10
 
 bench: setup ## Measure; writes benchmarks/results/latest.json. ONLY=name,… runs some
 	$(BIN)/python -m benchmarks --only "$(ONLY)" $(ARGS)
+
+sql-book: setup ## Run the recipes of docs/sql.md and write their outputs anew
+	$(BIN)/python -m tests.sqlbook.book
 
 lock: setup ## Resolve requirements.lock anew (universal, hashes, no registry addresses)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --upgrade \

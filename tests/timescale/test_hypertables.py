@@ -7,6 +7,9 @@ import pytest
 
 from ibcore import db
 
+# One server of 470 MB for all: not one on each worker.
+pytestmark = pytest.mark.alone
+
 MARKET = {"quote", "trade", "greeks", "instrument_stat"}
 
 
