@@ -2,7 +2,8 @@
 
 Two sockets share one address: the first only listens, the second is a duplicate that accepts.
 Without the second the kernel still completes connections and nobody takes them: a deaf gateway.
-Without both, connections are refused.
+Without both, connections are refused; a third socket then holds the address without listening,
+so that nobody else is given the port before it is opened again.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Listener:
         self.port = port  # of the socket, once it is open
         self._accept = accept
         self._bound: socket.socket | None = None
+        self._held: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._opener: asyncio.Task[None] | None = None
         self.refusals = 0  # faults that want nobody let in
@@ -58,8 +60,21 @@ class Listener:
         self.port = int(self._bound.getsockname()[1])
 
     def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        return socket.create_server((self._host, self.port), family=family, backlog=_BACKLOG)
+        """Return a socket that listens: the one that held the address, or a new one."""
+        bound, self._held = self._held or self._hold(), None
+        bound.listen(_BACKLOG)
+        return bound
+
+    def _hold(self) -> socket.socket:
+        """Return a socket that has the address and does not listen."""
+        sock = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self._host, self.port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def deafen(self) -> None:
         """Accept nobody, while the kernel goes on completing connections."""
@@ -70,17 +85,28 @@ class Listener:
     def close(self) -> None:
         """Stop listening; connections that are open live on."""
         self.deafen()
-        if self._bound is not None:
-            self._bound.close()
-            self._bound = None
+        for sock in (self._bound, self._held):
+            if sock is not None:
+                sock.close()
+        self._bound = self._held = None
+
+    def _refuse(self) -> None:
+        if self._held is None:
+            self.close()
+            self._held = self._hold()
 
     def settle(self) -> None:
-        """Close, deafen or open, whatever the faults want after one came or went."""
+        """Refuse, deafen or open, whatever the faults want after one came or went."""
+        try:
+            self._settle()
+        except OSError as error:
+            log.warning("sim_lost_its_port", port=self.port, error=str(error))
+
+    def _settle(self) -> None:
         if self.refusals:
-            self.close()
+            self._refuse()
         elif self.deafnesses:
-            if self._bound is None:
-                self._bound = self._bind()
+            self._bound = self._bound or self._bind()
             self.deafen()
         else:
             self._opener = asyncio.create_task(self._try_to_open(), name="sim-reopen")

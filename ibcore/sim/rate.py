@@ -132,15 +132,17 @@ class RateDriver:
         self._last: float | None = None
         self._owed = 0.0
 
-    def turn(self, subscriptions: Subscriptions, now: float, *, clock: Clock) -> None:
-        """Send what is due since the last turn."""
+    def turn(
+        self, subscriptions: Subscriptions, now: float, *, clock: Clock, speed: float = 1.0
+    ) -> None:
+        """Send what is due since the last turn; `now` ran so many times as fast as time."""
         if subscriptions.version != self._version:
             self._version = subscriptions.version
             self._walks = self._rebuild(subscriptions)
         if self._last is None or not self._walks:
             self._last = now
             return
-        self._owed += min(now - self._last, _BURST_S) * self._rate
+        self._owed += min(now - self._last, _BURST_S * speed) * self._rate
         self._last = now
         unix_ns = clock.unix_ns()
         due = int(self._owed)

@@ -263,10 +263,11 @@ class Gateway:
         if self.standstills:
             return
         self.farms.turn(now)
-        market_now = self._pace.market(passed, math.prod(self.speeds))
+        speed = math.prod(self.speeds)
+        market_now = self._pace.market(passed, speed)
         self.subscriptions.ahead_s = self.data.ahead_s = market_now - now
         if self._rate is not None:
-            self._rate.turn(self.subscriptions, market_now, clock=self.clock)
+            self._rate.turn(self.subscriptions, market_now, clock=self.clock, speed=speed)
         elif not self.config.closed:
             self._move(market_now)
         self.subscriptions.catch_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from ibcore.sim.entries import Wanted, entries
 from ibcore.sim.server import Gateway, SimConfig
 from ibcore.sim.wire import frame
 from tests.integration import sim_client as asking
+from tests.integration.hand_clock import HandClock, passes
 from tests.integration.sim_client import RawClient, eventually, ib_client, raw_client
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +61,19 @@ async def test_the_door_opens_when_the_last_refusal_ends(simulator: Gateway) -> 
     assert not simulator.listening
     await simulator.fault("accept")
     assert simulator.listening
+
+
+async def test_nobody_is_given_the_port_while_it_refuses(simulator: Gateway) -> None:
+    await simulator.fault("refuse", 30)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", simulator.port))
+    await simulator.fault("deaf", 30)
+    await simulator.fault("clear", fault="refuse")
+    _, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
+    assert simulator.connections == []
+    await simulator.fault("accept")
+    await eventually(lambda: len(simulator.connections) == 1)
+    writer.transport.abort()
 
 
 async def test_refusing_can_keep_who_is_there(simulator: Gateway) -> None:
@@ -283,10 +298,13 @@ async def test_a_garbled_frame_differs_in_one_byte_of_its_body() -> None:
         assert differing[0] >= 4
 
 
-async def test_the_same_seed_garbles_the_same_bytes() -> None:
+@pytest.mark.parametrize(
+    ("name", "values"), [("garble", {"share": 0.5}), ("truncate", {"hang_up": "no"})]
+)
+async def test_the_same_seed_spoils_the_same_bytes(name: str, values: dict[str, object]) -> None:
     async def spoiled(seed: int) -> bytes:
         async with Gateway(FAST) as gateway, raw_client(gateway) as client:
-            await gateway.fault("garble", 5, share=0.5, seed=seed)
+            await gateway.fault(name, 5, seed=seed, **values)
             for number in range(20):
                 client.send(91, 900 + number)
             await eventually(lambda: gateway.ledger.requests[-1].fields == ("919",))
@@ -383,6 +401,23 @@ async def test_a_burst_is_so_many_times_the_ticks() -> None:
         began = gateway.ledger.tick_count
         await eventually(lambda: not gateway.faults.active)
         assert 1_500 < gateway.ledger.tick_count - began < 4_000
+
+
+async def test_a_burst_of_the_model_is_so_many_times_the_steps() -> None:
+    clock = HandClock()
+    config = SimConfig(clock=clock, farm_wake_s=0, lines=None)
+    async with Gateway(config) as gateway, raw_client(gateway) as client:
+        await streaming(client)
+
+        async def in_five_seconds() -> int:
+            before = gateway.ledger.tick_count
+            for _ in range(20):
+                await passes(gateway, clock, 0.25)
+            return gateway.ledger.tick_count - before
+
+        slow = await in_five_seconds()
+        await gateway.fault("burst", 30, times=10)
+        assert 7 * slow < await in_five_seconds() < 13 * slow
 
 
 async def test_a_fault_may_come_later_and_the_ledger_tells_its_life(simulator: Gateway) -> None:
