@@ -149,14 +149,21 @@ def _bars(
         session.error(request.req_id, 162, SERVICE + text)
         return
     as_number = request.date_format == 2
-    first = built[0].start if built else query.end
     session.send_message(
         "historical_data",
         req_id=request.req_id,
-        start=bars.moment(first, 1, as_number=False),
-        end=bars.moment(query.end, 1, as_number=False),
+        **told(query.duration, query.end),
         bars_details=[len(built), *bars.written(built, span, as_number=as_number)],
     )
+
+
+def told(duration: periods.Duration, end: float) -> dict[str, str]:
+    """Return how message 17 names the period: by the calendar, whatever bars there are."""
+    began = duration.began(end)
+    return {
+        "start": bars.moment(began, 1, as_number=False),
+        "end": bars.moment(end, 1, as_number=False),
+    }
 
 
 def _keep(

@@ -49,6 +49,15 @@ class Duration(NamedTuple):
         last = (date(year + (month == 11), (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
         return date(year, month + 1, min(end.day, last))
 
+    def began(self, end: float) -> float:
+        """Return where the period begins by the calendar, as message 17 tells it."""
+        if self.unit == "S":
+            return end - self.units
+        at = datetime.fromtimestamp(end, hours.NEW_YORK)
+        days = self.units * (7 if self.unit == "W" else 1)
+        first = self.first_day(at.date()) or at.date() - timedelta(days=days)
+        return datetime.combine(first, at.time(), hours.NEW_YORK).timestamp()
+
     @property
     def sessions(self) -> int | None:
         """How many trading days that is, for days and weeks."""

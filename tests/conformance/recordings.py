@@ -184,7 +184,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("71|3|6|", orders.position_multi),
     Row("101|265598|", orders.completed_order),
     Row("17|9000|", data.two_days,
-        dict.fromkeys((6, 7, 8, 9, 14, 15, 16, 17), data.ZEROS)),
+        dict.fromkeys((6, 7, 8, 9, 14, 15, 16, 17), data.ZEROS)
+        | dict.fromkeys((2, 3), data.ONE_ZONE)),
     Row("50|3|9001|", _of("real_time_bar", req_id=9001, time=1678323335, open=4028.75,
                           high=4029.0, low=4028.25, close=4028.5, volume=2.0, wap=4026.75,
                           trades=1),

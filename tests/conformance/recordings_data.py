@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from ibcore.sim import bars, messages
+from ibcore.sim import bars, historical, messages, periods
 from ibcore.sim.bars import Bar
 
 ZEROS = "a number is written without trailing zeros; it is the same number"
@@ -13,6 +13,10 @@ ZEROS = "a number is written without trailing zeros; it is the same number"
 
 def _noon(day: int) -> float:
     return datetime(2023, 4, day, 16, tzinfo=timezone.utc).timestamp()
+
+
+_ASKED_AT = datetime(2023, 4, 15, 20, 31, 22, tzinfo=timezone.utc).timestamp()
+ONE_ZONE = "one space and the zone, as the moments of bars are written (clients read both forms)"
 
 
 def two_days() -> bytes:
@@ -25,8 +29,7 @@ def two_days() -> bytes:
         "historical_data",
         173,
         req_id=9000,
-        start="20230413  16:31:22",
-        end="20230415  16:31:22",
+        **historical.told(periods.duration("2 D"), _ASKED_AT),
         bars_details=[len(built), *bars.written(built, bars.DAY_S, as_number=False)],
     )
 

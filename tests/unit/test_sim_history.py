@@ -18,7 +18,7 @@ from ibcore.sim.contracts import option, stock
 from ibcore.sim.daygrains import Course
 from ibcore.sim.grains import ASK, BID, COUNT, START, TRADES, VOLUME, Grains
 from ibcore.sim.market import Market
-from ibcore.sim.periods import Duration
+from ibcore.sim.periods import Duration, duration
 from ibcore.sim.tally import Tally
 
 DAY = date(2026, 11, 20)
@@ -191,3 +191,15 @@ def test_years_reach_back_to_the_month_even_from_a_leap_day() -> None:
     assert Duration(1, "Y").first_day(date(2028, 2, 29)) == date(2027, 2, 28)
     assert Duration(3, "M").first_day(date(2026, 5, 31)) == date(2026, 2, 28)
     assert Duration(1, "M").first_day(date(2026, 1, 31)) == date(2025, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("text", "began"),
+    [("600 S", "16:21:22"), ("2 D", "20230413"), ("1 W", "20230408"), ("1 M", "20230315"),
+     ("1 Y", "20220415")],
+)  # fmt: skip
+def test_a_period_begins_by_the_calendar(text: str, began: str) -> None:
+    end = datetime(2023, 4, 15, 20, 31, 22, tzinfo=timezone.utc).timestamp()
+    written = bars.moment(duration(text).began(end), 1, as_number=False)
+    assert began in written
+    assert written.endswith("US/Eastern")
