@@ -19,7 +19,7 @@ _UNGROUPED: Final = 2147483647
 _DERIVED: Final = {"STK": ("CFD", "OPT"), "IND": ("OPT",)}
 _ANY: Final = Spec()
 _CHICAGO: Final = "US/Central"
-_PIT_DAY: Final = ("0830", "1500")
+_PIT_DAY: Final = ("0830", "1600")
 _STOCK_DAY: Final = ("0400", "2000")
 _LIQUID_DAY: Final = ("0930", "1600")
 

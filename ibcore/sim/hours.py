@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 NEW_YORK: Final = ZoneInfo("America/New_York")
 ZONE_ID: Final = "US/Eastern"
 _DAYS: Final = 6
+_SUNDAY: Final = 6
 
 
 def new_york_date(moment: datetime) -> date:
@@ -29,13 +30,14 @@ def _session(day: date, opens: str, closes: str) -> str:
 
 
 def nights(today: date, opens: str, closes: str) -> str:
-    """Write six days that begin the evening before, weekends closed."""
-    days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
-    return ";".join(_night(day, opens, closes) for day in days)
+    """Write six sessions that begin the evening before; Saturday is closed, Sunday is Monday's."""
+    days = [today + timedelta(days=ahead) for ahead in range(_DAYS + 1)]
+    listed = [day for day in days if day.weekday() != _SUNDAY][:_DAYS]
+    return ";".join(_night(day, opens, closes) for day in listed)
 
 
 def _night(day: date, opens: str, closes: str) -> str:
-    if day.weekday() >= 5:
+    if day.weekday() == _SUNDAY - 1:
         return f"{day:%Y%m%d}:CLOSED"
     return f"{day - timedelta(days=1):%Y%m%d}:{opens}-{day:%Y%m%d}:{closes}"
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from ibcore.sim import details, messages, wire
 from ibcore.sim.catalogue import CATALOGUE
-from ibcore.sim.contracts import Spec, stock
+from ibcore.sim.contracts import Spec, stock, underlying
 from ibcore.sim.tickets import Ticket
 from tests.conformance import recordings_data as data
 from tests.conformance import recordings_orders as orders
@@ -82,25 +82,19 @@ def _tsla(exchange: str) -> bytes:
     return details.details(9001, tsla, Spec(exchange=exchange), today=today, version=164)
 
 
-_ES = {
-    "req_id": 9000, "symbol": "ES", "sec_type": "FUT", "last_trade": "20250620 08:30 US/Central",
-    "strike": 0.0, "exchange": "CME", "currency": "USD", "local_symbol": "ESM5",
-    "market_name": "ES", "trading_class": "ES", "con_id": 620731015, "min_tick": 0.25,
-    "multiplier": "50", "valid_exchanges": "CME,QBALGO", "price_magnifier": 1,
-    "under_con_id": 11004968, "long_name": "E-mini S&P 500", "contract_month": "202506",
-    "time_zone": "US/Central", "sec_ids": 0, "agg_group": 2147483647, "under_symbol": "ES",
-    "under_sec_type": "IND", "market_rules": "67,67", "real_expiry": "20250620", "min_size": 1,
-    "size_increment": 1, "suggested_size": 1,
-    "order_types": "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AVGCOST,BASKET,BENCHPX,COND,CONDORDER,DAY,"
-    "DEACT,DEACTDIS,DEACTEOD,GAT,GTC,GTD,GTT,HID,ICE,IOC,LIT,LMT,LTH,MIT,MKT,MTL,NGCOMB,NONALGO,"
-    "OCA,PEGBENCH,SCALE,SCALERST,SNAPMID,SNAPMKT,SNAPREL,STP,STPLMT,TRAIL,TRAILLIT,TRAILLMT,"
-    "TRAILMIT,WHATIF",
-    "trading_hours": "20250521:1700-20250522:1600;20250522:1700-20250523:1600;20250524:CLOSED;"
-    "20250525:1700-20250526:1200;20250526:1700-20250527:1600;20250527:1700-20250528:1600",
-    "liquid_hours": "20250522:0830-20250522:1600;20250523:0830-20250523:1600;20250524:CLOSED;"
-    "20250525:1700-20250526:1200;20250527:0830-20250527:1600;20250527:1700-20250528:1600",
-}  # fmt: skip
+def _es() -> bytes:
+    future = underlying(CATALOGUE["ES"], date(2025, 6, 20))
+    return details.details(9000, future, today=date(2025, 5, 22), version=173)
 
+
+_ES_DIFFERS = {
+    4: "with seconds, as a gateway wrote it in December 2025 (ib_async#128)",
+    12: "a future's id is packed from its expiry, so that it is the same on every day",
+    16: "one exchange",
+    26: "hours: no exchange holidays (26 May 2025)",
+    27: "the same",
+    34: "one rule for each exchange",
+}
 _TSLA_DIFFERS = {
     15: "order types: our list is the one of AAPL in 2025; TSLA's is of 2022",
     16: "exchanges: of 2025, not of 2022 (ISLAND became NASDAQ)",
@@ -157,7 +151,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("74|1|9000|", _of("account_update_multi_end", req_id=9000)),
     Row("10|9001|TSLA|STK||0||SMART", lambda: _tsla("SMART"), _TSLA_DIFFERS),
     Row("10|9001|TSLA|STK||0||AMEX", lambda: _tsla("AMEX"), _TSLA_DIFFERS),
-    Row("10|9000|ES|FUT", _of("contract_details", **_ES)),
+    Row("10|9000|ES|FUT", _es, _ES_DIFFERS),
     Row("AAPL|STK||0||SMART",
         lambda: details.details(9000, stock(CATALOGUE["AAPL"]), today=date(2025, 3, 24),
                                 version=173),
