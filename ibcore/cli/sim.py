@@ -50,6 +50,7 @@ def run(
     messages: Annotated[float, typer.Option(help="A second, by client; 0: no limit.", min=0)] = 50,
     server_version: Annotated[int, typer.Option(help="What it claims to be.")] = 178,
     nightly: Annotated[str | None, typer.Option(help="New York time of a reset, HH:MM.")] = None,
+    master_client_id: Annotated[int | None, typer.Option(help="Hears of all orders.")] = None,
 ) -> None:
     """Run a simulated gateway until it is stopped."""
     logs.configure(LogSettings())
@@ -70,6 +71,7 @@ def run(
             messages_per_second=messages or None,
             server_version=server_version,
             nightly=nightly,
+            master_client_id=master_client_id,
         )
     except ValueError as error:
         raise ConfigRefused(str(error), remedy="Nothing was started.") from None

@@ -32,7 +32,7 @@ class Context(Protocol):
 # What IB knows; of most there is nothing here (200). Anything else is no security type (321).
 _KINDS: Final = frozenset({
     "STK", "OPT", "IND", "FUT", "CASH", "FOP", "BOND", "CMDTY", "CFD", "CRYPTO", "FUND", "WAR",
-    "IOPT", "CONTFUT", "FUT+CONTFUT", "BAG", "NEWS",
+    "IOPT", "CONTFUT", "FUT+CONTFUT", "NEWS",
 })  # fmt: skip
 
 
@@ -62,8 +62,9 @@ def _contract_details(
     context: Context, session: Session, request: requests.ContractDetails
 ) -> None:
     spec = request.spec
-    if not spec.con_id and spec.sec_type not in _KINDS:
-        cause = "Please enter a valid security type"
+    if spec.sec_type == "BAG" or (not spec.con_id and spec.sec_type not in _KINDS):
+        bag = "'BAG' isn't supported for contract data request. "
+        cause = (bag if spec.sec_type == "BAG" else "") + "Please enter a valid security type"
         session.error(request.req_id, 321, f"Error validating request.-'bQ' : cause - {cause}")
         return
     found = context.source.universe.find(spec)

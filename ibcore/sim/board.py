@@ -25,6 +25,7 @@ DEFAULT_TICKS: Final = (1, 0, 2, 3, 32, 33, 4, 5, 84, 45, 8, 6, 7, 9, 14, 49)
 SHOWN: Final = {
     "IND": (4, 45, 6, 7, 9, 14),
     "CASH": (1, 0, 2, 3, 6, 7, 9, 49),
+    "BAG": (1, 0, 2, 3),
 }
 
 GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
@@ -65,6 +66,7 @@ LEGAL: Final = {
     "IND": frozenset({104, 106, 162, 165, 221, 225, 232, 233, 236, 258, 411}),
     "FUT": frozenset({165, 221, 225, 232, 233, 293, 294, 295, 318, 411, 588}),
     "CASH": frozenset({165, 221, 232, 233, 411}),
+    "BAG": frozenset(),
 }
 
 # As IB lists them in its refusal: what a client may ask for instead is read out of that text.

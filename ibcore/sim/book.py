@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import Final
 
 from ibcore.sim import corrections, executions, hours, ordermessages
+from ibcore.sim.blotter import Blotter
 from ibcore.sim.config import Clock, SimConfig
-from ibcore.sim.margin import commission
 from ibcore.sim.marks import Marks
 from ibcore.sim.orderids import OrderIds
-from ibcore.sim.orderledger import FillRecord, OrderEvent, OrderLedger
+from ibcore.sim.orderledger import OrderEvent, OrderLedger
 from ibcore.sim.orderwire import OrderWire
-from ibcore.sim.positions import Portfolio
 from ibcore.sim.tickets import Fill, Ticket
 from ibcore.sim.triggers import marketable, trail, triggers
 
@@ -33,17 +32,17 @@ class Book:
     ) -> None:
         self.wire = order_wire
         self.ledger = ledger
-        self.portfolio = Portfolio()
+        self.blotter = Blotter(config.clock, ledger, seed=config.seed)
+        self.portfolio = self.blotter.portfolio
+        self.fills = self.blotter.fills
         self.tickets: dict[int, Ticket] = {}  # by permanent id, in order of entry
-        self.fills: dict[str, Fill] = {}  # by execution id; a correction takes the place of its own
-        self.changes = 0  # grows with every fill: whoever shows positions looks at it
         self._config = config
         self._clock: Clock = config.clock
         self._marks = marks
         self._live: dict[int, Ticket] = {}
         self._by_key: dict[tuple[int, int], Ticket] = {}
         self.ids = OrderIds(config.seed)
-        self._executed = 0
+        order_wire.on_foreign = self.ids.use
         self._reductions: list[tuple[Ticket, float]] = []
 
     # -- orders ------------------------------------------------------------------------------
@@ -60,7 +59,8 @@ class Book:
     def add(self, ticket: Ticket) -> None:
         """Take an order in."""
         self.tickets[ticket.perm_id] = ticket
-        self.index(ticket)
+        if ticket.order_id:
+            self.index(ticket)
         if not ticket.done:
             self._live[ticket.perm_id] = ticket
             self._marks.hold(ticket.contract)
@@ -83,8 +83,8 @@ class Book:
         """Note a ticket's status and send it: openOrder, orderStatus."""
         self.note(ticket, "status")
         if opened:
-            self.wire.tell(ticket.client_id, "open_order", **ordermessages.open_order(ticket))
-        self.wire.tell(ticket.client_id, "order_status", **ordermessages.order_status(ticket))
+            self.wire.tell(ticket.owner, "open_order", **ordermessages.open_order(ticket))
+        self.wire.tell(ticket.owner, "order_status", **ordermessages.order_status(ticket))
 
     def cancel(self, ticket: Ticket, reason: str = "") -> None:
         """Cancel an order and its children: orderStatus Cancelled, then 202."""
@@ -96,11 +96,28 @@ class Book:
         if transmitted:
             self.tell(ticket, opened=False)
             text = f"Order Canceled - reason:{reason}"
-            self.wire.tell(ticket.client_id, "error", req_id=ticket.order_id, code=202, text=text)
+            self.wire.tell(ticket.owner, "error", req_id=ticket.order_id, code=202, text=text)
         else:
             self.note(ticket, "status", detail="never transmitted")
         for child in self.children(ticket):
             self.cancel(child)
+
+    def ask_cancel(self, ticket: Ticket) -> None:
+        """Begin to cancel an order; until it takes effect, fills go before it."""
+        if not ticket.transmitted:
+            self.cancel(ticket)
+            return
+        ticket.cancelling = True
+        ticket.cancels_at = self._clock.monotonic() + self._config.cancel_s
+        if self._config.cancel_s:
+            ticket.status = "PendingCancel"
+            self.tell(ticket, opened=False)
+
+    def reject(self, ticket: Ticket, reason: str) -> None:
+        """Keep an order that IB's servers refused: it is known, and done."""
+        ticket.status = "Inactive"
+        self._stamp(ticket, reason)
+        self.add(ticket)
 
     def children(self, parent: Ticket) -> list[Ticket]:
         """Return the live children of an order."""
@@ -109,6 +126,9 @@ class Book:
     def _close(self, ticket: Ticket, status: str) -> None:
         del self._live[ticket.perm_id]
         self._marks.release(ticket.contract)
+        self._stamp(ticket, status)
+
+    def _stamp(self, ticket: Ticket, status: str) -> None:
         at = self._clock.utcnow().astimezone(hours.NEW_YORK)
         ticket.completed_time = f"{at:%Y%m%d %H:%M:%S} America/New_York"
         ticket.completed_status = status
@@ -137,10 +157,12 @@ class Book:
             self._reduce(ticket, share)
 
     def _turn_of(self, ticket: Ticket, now: datetime) -> None:
-        if ticket.cancelling:
+        if ticket.cancelling and self._clock.monotonic() >= ticket.cancels_at:
             self.cancel(ticket)
         elif expired(ticket, now):
             self.cancel(ticket, "Order expired.")
+        elif ticket.starts is not None and now < ticket.starts:
+            return
         elif ticket.held == "hours":
             ticket.held = "" if hours.is_open(now) else "hours"
         elif not ticket.held:
@@ -166,7 +188,7 @@ class Book:
             return
         if at_once:
             self.cancel(ticket)
-        elif not ticket.routed:
+        elif not ticket.routed and not ticket.cancelling:
             ticket.routed = True
             ticket.status = "Submitted"
             self.tell(ticket)
@@ -180,57 +202,40 @@ class Book:
 
     def _fill(self, ticket: Ticket, quantity: float, price: float) -> None:
         before = ticket.remaining
-        fill = self._execute(ticket, quantity, price)
-        self.wire.tell(ticket.client_id, "execution", **ordermessages.execution(fill))
+        legs = self._marks.leg_prices(ticket.contract, price, buying=ticket.order.is_buy)
+        fills = self.blotter.execute(ticket, quantity, price, legs=legs)
+        for fill in fills:
+            self.wire.tell(ticket.owner, "execution", **ordermessages.execution(fill))
         if ticket.status == "Filled":
             self._close(ticket, f"Filled Size: {ticket.filled:g}")
         self.tell(ticket)
         if ticket.done:
-            state = {"commission": repr(ticket.commission), "commission_currency": "USD"}
-            message = ordermessages.open_order(ticket, state)
-            self.wire.tell(ticket.client_id, "open_order", **message)
-        report = ordermessages.commission_report(fill)
-        self.wire.tell(ticket.client_id, "commission_report", **report)
+            self._settle(ticket)
+        for fill in fills:
+            self._report(fill)
         self._after(ticket, quantity / before)
 
-    def _execute(self, ticket: Ticket, quantity: float, price: float) -> Fill:
-        """Book the fill everywhere before anybody hears of it."""
-        self._executed += 1
-        spent = ticket.average * ticket.filled + price * quantity
-        ticket.filled += quantity
-        ticket.average = round(spent / ticket.filled, 8)
-        ticket.status = "Filled" if ticket.remaining == 0 else "Submitted"
-        ticket.routed = True
-        multiplier = float(ticket.contract.multiplier or 1)
-        due = commission(ticket.contract, ticket.filled, spent * multiplier) - ticket.commission
-        due = round(max(due, 0.0), 4)
-        ticket.commission = round(ticket.commission + due, 4)
-        signed = quantity if ticket.order.is_buy else -quantity
-        realized = self.portfolio.trade(ticket.contract, signed, price=price, commission=due)
-        self.changes += 1
-        fill = Fill(
-            ticket,
-            executions.exec_id(self._config.seed, self._executed),
-            self._clock.unix_ns(),
-            executions.time_text(self._clock.utcnow()),
-            executions.exchange(self._executed, option=ticket.contract.is_option),
-            quantity, price, ticket.filled, ticket.average, due, realized, 2,
-            self._executed,
-        )  # fmt: skip
-        ticket.fills.append(fill)
-        self.fills[fill.exec_id] = fill
-        self._record(fill)
-        return fill
+    def _settle(self, ticket: Ticket) -> None:
+        """Say what a filled order has cost, and that a cancel came too late."""
+        state = {"commission": repr(ticket.commission), "commission_currency": "USD"}
+        self.wire.tell(ticket.owner, "open_order", **ordermessages.open_order(ticket, state))
+        if ticket.cancelling:
+            text = "Cancel attempted when order is not in a cancellable state.  Order permId ="
+            self.note(ticket, "refused", detail="161 filled before it was cancelled")
+            self.wire.tell(
+                ticket.owner, "error", req_id=ticket.order_id, code=161,
+                text=f"{text}{ticket.perm_id}",
+            )  # fmt: skip
 
-    def _record(self, fill: Fill, corrects: str = "") -> None:
-        ticket = fill.ticket
-        self.ledger.fill(
-            FillRecord(
-                self.ledger.now_ns(), ticket.client_id, ticket.order_id, ticket.perm_id,
-                ticket.contract.con_id, fill.exec_id, "BOT" if ticket.order.is_buy else "SLD",
-                fill.shares, fill.price, fill.commission, fill.realized, corrects,
-            )
-        )  # fmt: skip
+    def complete(self, ticket: Ticket) -> None:
+        """End an order that was made as small as what is filled of it, or corrected so."""
+        if ticket.done or ticket.remaining or not ticket.filled:
+            return
+        ticket.status = "Filled"
+        self._close(ticket, f"Filled Size: {ticket.filled:g}")
+        self.tell(ticket)
+        self._settle(ticket)
+        self._after(ticket, 1.0)
 
     def _after(self, ticket: Ticket, share: float) -> None:
         """Let children go, and let the rest of an OCA group shrink or die."""
@@ -263,17 +268,17 @@ class Book:
         self, exec_id: str, *, price: float | None = None, shares: float | None = None
     ) -> Fill:
         """Correct an execution: a new id that ends in .02, the numbers of all that follows."""
-        fill = corrections.correct(self, exec_id, price=price, shares=shares)
-        self.changes += 1
-        self._record(fill, corrects=exec_id)
+        fill = corrections.correct(self.blotter, exec_id, price=price, shares=shares)
         self.note(fill.ticket, "correct", detail=f"{exec_id} by {fill.exec_id}")
+        self.wire.tell(fill.ticket.owner, "execution", **ordermessages.execution(fill))
         self._report(fill)
+        self.complete(fill.ticket)
         return fill
 
     def _report(self, fill: Fill) -> None:
-        client_id = fill.ticket.client_id
-        self.wire.tell(client_id, "execution", **ordermessages.execution(fill))
-        self.wire.tell(client_id, "commission_report", **ordermessages.commission_report(fill))
+        if not fill.is_summary:  # what a combination costs is said of its legs
+            values = ordermessages.commission_report(fill)
+            self.wire.tell(fill.ticket.owner, "commission_report", **values)
 
 
 def expired(ticket: Ticket, now: datetime) -> bool:
@@ -282,4 +287,4 @@ def expired(ticket: Ticket, now: datetime) -> bool:
     if tif == "GTD":
         until = executions.parse_time(ticket.order.text("good_till_date"))
         return until is not None and now >= until
-    return tif != "GTC" and f"{hours.new_york_date(now):%Y%m%d}" != ticket.entered_day
+    return tif != "GTC" and f"{hours.new_york_date(now):%Y%m%d}" > ticket.last_day

@@ -36,7 +36,7 @@ class ByHand:
         if refusal is not None:
             raise ValueError(refusal.text)
         exchange = spec.exchange or "SMART"
-        ticket = self._desk.ticket(0, 0, order, contract=contract, exchange=exchange)
+        ticket = self._desk.office.write(0, 0, order, contract=contract, exchange=exchange)
         ticket.transmitted = True
         self._book.add(ticket)
         self._book.note(ticket, "placed", detail=f"by hand: {order.summary}")

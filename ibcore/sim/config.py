@@ -57,6 +57,8 @@ class SimConfig:
     farm_wake_s: float = farms.WAKE_S  # how long a market-data farm takes to wake; 0: never sleeps
     nightly: str | None = None  # New York time of a nightly reset, every day
     trading_hours: bool = False  # True: orders wait for 09:30 in New York (399)
+    cancel_s: float = 0.0  # how long a cancel takes; until then the order may fill
+    master_client_id: int | None = None  # hears of every client's orders
     tif_preset: bool = True  # an order without time in force is told that it is for the day (10349)
     write_limit: int = 1 << 20  # bytes unsent at which a slow client's lines are conflated
     # By symbol, "*" for the rest: live, partial, additional, delayed or none (module permissions).

@@ -45,6 +45,20 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """One leg of a combination: how many for one of it, and whether buying it buys the leg."""
+
+    contract: Contract
+    ratio: int
+    is_buy: bool
+
+    @property
+    def signed(self) -> int:
+        """The ratio, below 0 for a leg that is sold."""
+        return self.ratio if self.is_buy else -self.ratio
+
+
+@dataclass(frozen=True)
 class Contract:
     """One contract that exists here. `expiry` is YYYYMMDD, `right` C or P, blank for stocks."""
 
@@ -58,6 +72,7 @@ class Contract:
     strike: float = 0.0
     right: str = ""
     multiplier: str = ""
+    legs: tuple[Leg, ...] = ()  # of a combination
 
     @property
     def symbol(self) -> str:

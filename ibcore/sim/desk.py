@@ -9,16 +9,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ibcore.sim import hours, ordermessages, orderrules
+from ibcore.sim.assessment import Assessor
 from ibcore.sim.book import Book
 from ibcore.sim.config import SimConfig
 from ibcore.sim.contracts import Contract
-from ibcore.sim.margin import Impact, Margin, commission
+from ibcore.sim.margin import Impact, Margin
 from ibcore.sim.marks import Marks
 from ibcore.sim.orderledger import OrderEvent
 from ibcore.sim.orderrequests import PlaceOrder
 from ibcore.sim.orderrules import Refusal
 from ibcore.sim.orders import Order
 from ibcore.sim.source import Source
+from ibcore.sim.ticketoffice import TicketOffice
 from ibcore.sim.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -31,15 +33,16 @@ class Desk:
     def __init__(self, config: SimConfig, source: Source, marks: Marks, *, book: Book) -> None:
         self._config = config
         self._universe = source.universe
-        self._marks = marks
         self._book = book
         self.margin = Margin(book.portfolio, marks.price, marks.spot)
+        self._assessor = Assessor(marks, self.margin)
+        self.office = TicketOffice(config, book.ids)
 
     # -- placing -----------------------------------------------------------------------------
 
     def place(self, session: Session, request: PlaceOrder) -> None:
         """Answer placeOrder: a new order, a change of a live one, or a question what if."""
-        contract = orderrules.resolve(self._universe, request.spec)
+        contract = orderrules.resolve(self._universe, request.spec, request.order.legs)
         if isinstance(contract, Refusal):
             self._refuse(session, request.req_id, contract)
             return
@@ -64,14 +67,14 @@ class Desk:
         if refusal is not None and not refusal.reaches_book:
             self._refuse(session, request.req_id, refusal)
             return
-        above = parent if isinstance(parent, Ticket) else None
         exchange = request.spec.exchange or "SMART"
-        ticket = self.ticket(
+        ticket = self.office.write(
             session.client_id, request.req_id, order, contract=contract, exchange=exchange
         )
+        above = parent if isinstance(parent, Ticket) else None
         self._tie(ticket, above)
-        impact = self._impact(ticket)
-        refusal = refusal or self._check_market(ticket, impact, above)
+        impact = self._assessor.impact(ticket)
+        refusal = refusal or self._assessor.refusal(ticket, impact)
         if order.flag("what_if"):
             self._what_if(session, ticket, impact, refusal=refusal)
         elif refusal is not None:
@@ -88,34 +91,6 @@ class Desk:
             return Refusal(135, f"Can't find order with id ={parent_id}")
         return parent
 
-    def ticket(
-        self, client_id: int, order_id: int, order: Order, *, contract: Contract, exchange: str
-    ) -> Ticket:
-        """Write the ticket of an order; it is not in the book yet."""
-        now = self._config.clock
-        order_type = order.order_type
-        stop = order.number("aux_price") if order_type in {"STP", "STP LMT"} else None
-        if order_type.startswith("TRAIL"):
-            stop = order.number("trail_stop_price")
-        limited = order_type in {"LMT", "STP LMT", "TRAIL LIMIT"}
-        return Ticket(
-            client_id,
-            order_id,
-            self._book.ids.new_perm_id(),
-            order,
-            contract,
-            exchange,
-            self._config.account,
-            now.unix_ns(),
-            f"{hours.new_york_date(now.utcnow()):%Y%m%d}",
-            order.quantity,
-            stop=stop,
-            limit=order.number("lmt_price") if limited else None,
-            oca_group=order.text("oca_group"),
-            oca_type=order.integer("oca_type") or 3,
-            transmitted=order.flag("transmit"),
-        )
-
     def _tie(self, ticket: Ticket, parent: Ticket | None) -> None:
         """Make a ticket a child: it waits for its parent, and its siblings are one OCA group."""
         if parent is None:
@@ -125,54 +100,18 @@ class Desk:
         if not ticket.oca_group:
             ticket.oca_group, ticket.oca_type = str(parent.perm_id), 3
 
-    def _impact(self, ticket: Ticket) -> Impact:
-        price = ticket.limit or ticket.stop or self._marks.price(ticket.contract)
-        signed = ticket.quantity if ticket.order.is_buy else -ticket.quantity
-        value = ticket.quantity * price * float(ticket.contract.multiplier or 1)
-        fee = commission(ticket.contract, ticket.quantity, value)
-        return self.margin.impact(ticket.contract, signed, price=price, commission=fee)
-
-    def _check_market(
-        self, ticket: Ticket, impact: Impact, parent: Ticket | None
-    ) -> Refusal | None:
-        self._marks.hold(ticket.contract)
-        quote = self._marks.quote(ticket.contract)
-        self._marks.release(ticket.contract)
-        refusal = orderrules.check_market(ticket.order, quote.bid, quote.ask)
-        # A child closes what its parent opens: its margin is not known before.
-        if refusal is None and parent is None and not impact.affordable:
-            return orderrules.rejected(
-                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY"
-                f" WITH LOAN VALUE [{impact.after.equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN"
-                f" [{impact.after.initial:.2f} USD]"
-            )
-        return refusal
-
     def _what_if(
         self, session: Session, ticket: Ticket, impact: Impact, *, refusal: Refusal | None
     ) -> None:
         self._book.note(ticket, "what_if", session_no=session.number)
-        fee = commission(
-            ticket.contract,
-            ticket.quantity,
-            ticket.quantity
-            * self._marks.price(ticket.contract)
-            * float(ticket.contract.multiplier or 1),
-        )
-        state = impact.state() | {
-            "commission": repr(fee),
-            "commission_currency": "USD",
-            "warning_text": refusal.text.partition("reason:")[2] if refusal else "",
-        }
-        values = ordermessages.open_order(ticket, state)
-        self._book.wire.deliver(session, "open_order", **values)
+        state = self._assessor.state(ticket, impact, refusal)
+        self._book.wire.deliver(session, "open_order", **ordermessages.open_order(ticket, state))
 
     def _reject(self, session: Session, ticket: Ticket, refusal: Refusal) -> None:
-        ticket.status = "Inactive"
-        self._book.add(ticket)
+        self._book.reject(ticket, refusal.text)
         self._book.note(ticket, "refused", session_no=session.number, detail=refusal.text)
         values = ordermessages.order_status(ticket)
-        self._book.wire.deliver(session, "order_status", **values)
+        self._book.wire.tell(ticket.owner, "order_status", **values)
         self._book.wire.refuse(session, ticket.order_id, code=refusal.code, text=refusal.text)
 
     def _accept(self, session: Session, ticket: Ticket, parent: Ticket | None) -> None:
@@ -233,28 +172,34 @@ class Desk:
     def _change(
         self, session: Session, ticket: Ticket, order: Order, *, contract: Contract
     ) -> None:
+        # A family keeps its ties: clients repeat a child without the group that TWS gave it.
+        group = order.text("oca_group") or ticket.oca_group
+        order = replace(order, values={**order.values, "oca_group": group})
+        refusal = self._check_change(ticket, order, contract)
+        if refusal is not None:
+            self._refuse(session, ticket.order_id, refusal)
+            return
+        ticket.oca_group = group
+        self.office.price(ticket, order)
+        if order.flag("transmit"):
+            self._release(session, ticket)
+        self._book.note(ticket, "modified", session_no=session.number, detail=order.summary)
+        if not ticket.remaining:
+            self._book.complete(ticket)
+        elif ticket.transmitted:
+            self._book.tell(ticket)
+
+    def _check_change(self, ticket: Ticket, order: Order, contract: Contract) -> Refusal | None:
         same = contract.con_id == ticket.contract.con_id
         refusal = orderrules.check_change(ticket.order, order, same_contract=same)
         refusal = refusal or orderrules.check(order, contract, account=self._config.account)
         if refusal is None and order.quantity < ticket.filled:
             refusal = orderrules.rejected("The new size is below what is filled.")
-        if refusal is not None:
-            self._refuse(session, ticket.order_id, refusal)
-            return
-        fresh = self.ticket(
-            ticket.client_id, ticket.order_id, order, contract=contract, exchange=ticket.exchange
-        )
-        # A family keeps its ties: clients repeat a child without the group that TWS gave it.
-        group = order.text("oca_group") or ticket.oca_group
-        ticket.order = replace(order, values={**order.values, "oca_group": group})
-        ticket.oca_group = group
-        ticket.quantity, ticket.limit = fresh.quantity, fresh.limit
-        ticket.stop = fresh.stop if fresh.stop is not None else ticket.stop
-        if order.flag("transmit"):
-            self._release(session, ticket)
-        self._book.note(ticket, "modified", session_no=session.number, detail=order.summary)
-        if ticket.transmitted:
-            self._book.tell(ticket)
+        if refusal is not None or order.quantity == ticket.filled:
+            return refusal
+        changed = replace(ticket)
+        self.office.price(changed, order)
+        return self._assessor.refusal(changed, self._assessor.impact(changed))
 
     def _release(self, session: Session, ticket: Ticket) -> None:
         """Transmit what was held back, with the rest of its family."""
@@ -277,18 +222,13 @@ class Desk:
         elif ticket.cancelling:
             text = "Cancel attempted when order is not in a cancellable state.  Order permId ="
             self._refuse(session, order_id, Refusal(161, f"{text}{ticket.perm_id}"))
-        elif ticket.transmitted:
-            self._book.note(ticket, "cancel", session_no=session.number)
-            ticket.cancelling = True
         else:
             self._book.note(ticket, "cancel", session_no=session.number)
-            self._book.cancel(ticket)
+            self._book.ask_cancel(ticket)
 
     def cancel_all(self, session: Session) -> None:
         """Answer reqGlobalCancel: every order of every client."""
         for ticket in self._book.live:
-            self._book.note(ticket, "cancel", session_no=session.number, detail="global")
-            if ticket.transmitted:
-                ticket.cancelling = True
-            else:
-                self._book.cancel(ticket)
+            if not ticket.cancelling and not ticket.done:
+                self._book.note(ticket, "cancel", session_no=session.number, detail="global")
+                self._book.ask_cancel(ticket)

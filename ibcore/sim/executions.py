@@ -16,9 +16,9 @@ _ZONES: Final = {"": timezone.utc, "UTC": timezone.utc, "GMT": timezone.utc, "ES
                  "US/Eastern": NEW_YORK, "America/New_York": NEW_YORK}  # fmt: skip
 
 
-def exec_id(seed: int, number: int) -> str:
-    """Return an execution's id in IB's form: the last part counts its corrections."""
-    return f"{seed % 2**32:08x}.{number:08x}.01.01"
+def exec_id(seed: int, number: int, part: int = 1) -> str:
+    """Return an execution's id in IB's form: legs count up the third part, corrections the last."""
+    return f"{seed % 2**32:08x}.{number:08x}.{part:02d}.01"
 
 
 def corrected(exec_id: str) -> str:
@@ -59,10 +59,10 @@ def matching(fills: Iterable[Fill], wanted: Executions, since: datetime | None) 
         if (
             wanted.client_id in (0, ticket.client_id)
             and wanted.account in ("", ticket.account)
-            and wanted.symbol in ("", ticket.contract.symbol)
-            and wanted.sec_type in ("", ticket.contract.sec_type)
+            and wanted.symbol in ("", fill.contract.symbol)
+            and wanted.sec_type in ("", fill.contract.sec_type)
             and wanted.exchange in ("", fill.exchange, ticket.exchange)
-            and (not wanted.side or sides.get(wanted.side) == ticket.order.is_buy)
+            and (not wanted.side or sides.get(wanted.side) == fill.is_buy)
             and fill.at_ns >= since_ns
         ):
             yield fill

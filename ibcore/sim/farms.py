@@ -53,7 +53,8 @@ KINDS: Final = {STOCKS: MARKET, OPTIONS: MARKET, HISTORY: HMDS, DEFINITIONS: SEC
 
 def farm_of(contract: Contract) -> str:
     """Return the farm that a contract's ticks come from."""
-    return OPTIONS if contract.is_option else STOCKS
+    first = contract.legs[0].contract if contract.legs else contract
+    return OPTIONS if first.is_option else STOCKS
 
 
 class Farms:

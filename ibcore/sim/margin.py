@@ -2,13 +2,15 @@
 
 Stocks: a quarter of the value initially, a fifth to maintain (short: 30 % and 25 %). Long options
 are paid in full. A short option: its value plus the greater of 20 % of the underlying less what it
-is out of the money, and 10 %. Nothing is offset against anything.
+is out of the money, and 10 %; where a long option of the same underlying and right that lives as
+long stands against it, no more than the distance of the strikes. Nothing else is offset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from ibcore.sim.contracts import Contract
@@ -79,44 +81,74 @@ class Margin:
         """Return the levels before and after a trade of a signed quantity at `price`."""
         held = {position.contract: position.quantity for position in self._portfolio.held}
         before = self.levels()
-        held[contract] = held.get(contract, 0.0) + quantity
-        multiplier = float(contract.multiplier or 1)
+        for part, count in _parts(contract, quantity):
+            held[part] = held.get(part, 0.0) + count
         # A limit away from the market is no profit; one through it costs the difference.
-        slippage = max(quantity * (price - self._mark(contract)) * multiplier, 0.0)
+        slippage = max(quantity * (price - self._mark(contract)) * _multiplier(contract), 0.0)
         paid = slippage + commission
         return Impact(before, self._levels(held, before.equity - paid))
 
     def _levels(self, held: dict[Contract, float], equity: float) -> Levels:
-        pairs = [self._of(contract, quantity) for contract, quantity in held.items()]
+        pairs = [self._of(contract, count) for contract, count in held.items()]
+        shorts = self._short_options(held)
         # Long options have no loan value: they leave the equity that backs a loan.
         paid = sum(
             quantity * self._mark(contract) * float(contract.multiplier or 1)
             for contract, quantity in held.items()
             if contract.is_option and quantity > 0
         )
-        initial = sum(first for first, _ in pairs)
-        return Levels(initial, sum(second for _, second in pairs), equity - paid)
+        initial = sum(first for first, _ in pairs) + shorts
+        return Levels(initial, sum(second for _, second in pairs) + shorts, equity - paid)
 
     def _of(self, contract: Contract, quantity: float) -> tuple[float, float]:
-        value = quantity * self._mark(contract)
         if contract.is_option:
-            margin = 0.0 if quantity >= 0 else self._short_option(contract, -quantity)
-            return margin, margin
+            return 0.0, 0.0
+        value = quantity * self._mark(contract) * _multiplier(contract)
         if value >= 0:
             return 0.25 * value, 0.20 * value
         return -0.30 * value, -0.25 * value
 
-    def _short_option(self, contract: Contract, count: float) -> float:
+    def _short_options(self, held: Mapping[Contract, float]) -> float:
+        """Return the margin of all short options, covered by the long ones that cap them best."""
+        options = {contract: count for contract, count in held.items() if contract.is_option}
+        free = {contract: count for contract, count in options.items() if count > 0}
+        margin = 0.0
+        for short, count in options.items():
+            left = max(-count, 0.0)
+            for long in sorted(filter(partial(_caps, short), free), key=partial(_risk, short)):
+                covered = min(left, free[long])
+                free[long] -= covered
+                left -= covered
+                most = _risk(short, long) * _multiplier(short) * covered
+                margin += min(most, self._naked(short, covered))
+            margin += self._naked(short, left)
+        return margin
+
+    def _naked(self, contract: Contract, count: float) -> float:
         spot, strike = self._spot(contract), contract.strike
         out = strike - spot if contract.right == "C" else spot - strike
         risk = max(0.20 * spot - max(out, 0.0), 0.10 * spot)
         return count * float(contract.multiplier) * (self._mark(contract) + risk)
 
 
-def commission(contract: Contract, filled: float, value: float) -> float:
-    """Return what an order has cost after `filled` units for `value`: IB's fixed pricing."""
-    if filled <= 0:
-        return 0.0
-    if contract.is_option:
-        return max(1.0, round(0.65 * filled, 4))
-    return round(min(max(1.0, 0.005 * filled), max(0.01 * value, 0.01)), 4)
+def _parts(contract: Contract, quantity: float) -> list[tuple[Contract, float]]:
+    """Return what a trade moves: the contract, or a combination's legs."""
+    if not contract.legs:
+        return [(contract, quantity)]
+    return [(leg.contract, quantity * leg.signed) for leg in contract.legs]
+
+
+def _multiplier(contract: Contract) -> float:
+    return float((contract.legs[0].contract if contract.legs else contract).multiplier or 1)
+
+
+def _caps(short: Contract, long: Contract) -> bool:
+    """Whether a long option limits what a short one may cost."""
+    same = (short.symbol, short.right) == (long.symbol, long.right)
+    return same and long.expiry >= short.expiry
+
+
+def _risk(short: Contract, long: Contract) -> float:
+    """Return what a pair may lose at expiry, for one share."""
+    away = long.strike - short.strike
+    return max(away if short.right == "C" else -away, 0.0)

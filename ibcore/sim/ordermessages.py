@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ibcore.sim import wire
+from ibcore.sim import combos, wire
 from ibcore.sim.contracts import Contract
 from ibcore.sim.messages import MESSAGES
 from ibcore.sim.orders import Order
@@ -64,8 +64,9 @@ def contract(of: Contract, *, exchange: str, listed: bool = True) -> dict[str, o
     blank = {"right": "?", "strike": "0"} if listed else {"right": "", "strike": "0.0"}
     option = {"right": of.right, "strike": repr(of.strike)}
     return {
-        "con_id": of.con_id, "symbol": of.symbol, "sec_type": of.sec_type, "expiry": of.expiry,
-        "multiplier": of.multiplier, "exchange": exchange, "currency": "USD",
+        "con_id": combos.WIRE_CON_ID if of.legs else of.con_id, "symbol": of.symbol,
+        "sec_type": of.sec_type, "expiry": of.expiry, "multiplier": of.multiplier,
+        "exchange": exchange, "currency": "USD",
         "local_symbol": of.local_symbol, "trading_class": of.trading_class,
         **(option if of.is_option else blank),
     }  # fmt: skip
@@ -113,6 +114,7 @@ def _described(ticket: Ticket, *, short: bool) -> dict[str, object]:
         **_DEFAULTS,
         **pegged,
         **contract(ticket.contract, exchange=ticket.exchange),
+        "combo_description": combos.describe(ticket.contract),
         **said,
         **_groups(order, short=short),
         "oca_group": ticket.oca_group,
@@ -181,7 +183,7 @@ def order_status(ticket: Ticket) -> dict[str, Any]:
         "average_price": wire.number(ticket.average),
         "perm_id": ticket.perm_id,
         "parent_id": ticket.order.integer("parent_id"),
-        "last_price": wire.number(ticket.fills[-1].price if ticket.fills else 0.0),
+        "last_price": wire.number(ticket.last_price),
         "client_id": ticket.client_id,
         "why_held": ticket.why_held,
         "market_cap_price": 0,
@@ -192,14 +194,14 @@ def execution(fill: Fill, req_id: int = -1) -> dict[str, Any]:
     """Return the values of execDetails."""
     ticket = fill.ticket
     return {
-        **contract(ticket.contract, exchange=fill.exchange, listed=False),
+        **contract(fill.contract, exchange=fill.exchange, listed=False),
         "req_id": req_id,
         "order_id": ticket.order_id,
         "exec_id": fill.exec_id,
         "time": fill.time,
         "account": ticket.account,
         "exec_exchange": fill.exchange,
-        "side": "BOT" if ticket.order.is_buy else "SLD",
+        "side": "BOT" if fill.is_buy else "SLD",
         "shares": wire.number(fill.shares),
         "price": wire.number(fill.price),
         "perm_id": ticket.perm_id,

@@ -6,9 +6,11 @@ those of the gateway, after which the order never was.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ibcore.sim import combos, executions
 from ibcore.sim.contracts import Contract, Spec, Universe
 from ibcore.sim.orders import Order
 from ibcore.sim.tickets import Ticket
@@ -17,17 +19,36 @@ from ibcore.sim.triggers import TRIGGER_METHODS
 _TYPES: Final = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 _TIFS: Final = frozenset({"", "DAY", "GTC", "IOC", "FOK", "GTD"})
 _LIMITED: Final = frozenset({"LMT", "STP LMT"})
-_MAX_SIZE: Final = {"STK": 1_000_000.0, "OPT": 10_000.0, "FUT": 10_000.0, "CASH": 10_000_000.0}
+_ALGO_TYPES: Final = frozenset({"MKT", "LMT"})
+# Accepted, echoed, and filled as what they are based on.
+ALGORITHMS: Final = frozenset({
+    "Adaptive", "Twap", "Vwap", "ArrivalPx", "DarkIce", "PctVol", "AD", "ClosePx", "MinImpact",
+    "BalanceImpactRisk",
+})  # fmt: skip
+_BAD_TIME: Final = (
+    "The time or time-zone entered is invalid. The correct format is hh:mm:ss xxx where xxx is an"
+    " optionally specified time-zone. E.g.: 15:59:00 EST. Note that there is a space between the"
+    " time and the time zone. If no time zone is specified, local time is assumed."
+)
+_OFF_GRID: Final = "The price does not conform to the minimum price variation for this contract."
+_MAX_SIZE: Final = {
+    "BAG": 10_000.0,
+    "STK": 1_000_000.0,
+    "OPT": 10_000.0,
+    "FUT": 10_000.0,
+    "CASH": 10_000_000.0,
+}
 _MAX_ORDER_ID: Final = 2_000_000_000
 _MAX_PRICE: Final = 1_000_000.0
 _THROUGH_MARKET: Final = 0.5  # how far a limit may be on the far side of the market
 # What would change the result and is not simulated: better refused than ignored.
 _NOT_SIMULATED: Final = {
-    "algo_strategy": "algorithms", "hedge_type": "hedges", "adjusted_order_type": "adjusted stops",
+    "hedge_type": "hedges", "adjusted_order_type": "adjusted stops",
     "scale_price_increment": "scale orders", "delta_neutral_order_type": "delta neutral orders",
-    "good_after_time": "goodAfterTime", "min_qty": "minQty", "cash_qty": "cashQty",
+    "min_qty": "minQty", "cash_qty": "cashQty",
     "active_start_time": "activeStartTime", "percent_offset": "percentOffset",
     "duration": "duration", "fa_group": "advisor groups", "model_code": "models",
+    "discretionary_amt": "discretionary amounts",
 }  # fmt: skip
 
 
@@ -55,10 +76,13 @@ def _invalid(cause: str) -> Refusal:
     return Refusal(321, f"Error validating request.-'bS' : cause - {cause}")
 
 
-def resolve(universe: Universe, spec: Spec) -> Contract | Refusal:
-    """Find the one contract that is to be traded."""
+def resolve(
+    universe: Universe, spec: Spec, legs: Sequence[Sequence[str]] = ()
+) -> Contract | Refusal:
+    """Find the one contract that is to be traded, or make it of its legs."""
     if spec.sec_type == "BAG":
-        return rejected("Combinations are not simulated.")
+        combo = combos.resolve(universe, spec, legs)
+        return _invalid(combo) if isinstance(combo, str) else combo
     found = universe.find(spec)
     if len(found) == 1:
         return found[0]
@@ -86,7 +110,7 @@ def check(order: Order, contract: Contract, *, account: str) -> Refusal | None:
         or _check_shape(order, account)
         or _check_size(order, contract)
         or _check_prices(order, contract)
-        or _check_simulated(order)
+        or _check_simulated(order, contract)
     )
 
 
@@ -107,6 +131,9 @@ def _check_shape(order: Order, account: str) -> Refusal | None:
         return rejected(f"The time in force {order.text('tif')} is not simulated.")
     if order.text("tif") == "GTD" and not order.text("good_till_date"):
         return _invalid("GTD orders need a good-till date")
+    for name in ("good_till_date", "good_after_time"):
+        if order.text(name) and executions.parse_time(order.text(name)) is None:
+            return Refusal(391, _BAD_TIME)
     if order.text("account") not in ("", account):
         return Refusal(435, "You must specify an account.")
     if order.integer("trigger_method") not in TRIGGER_METHODS:
@@ -134,7 +161,7 @@ def _check_size(order: Order, contract: Contract) -> Refusal | None:
 def _check_prices(order: Order, contract: Contract) -> Refusal | None:
     kind = order.order_type
     limit, aux = order.number("lmt_price"), order.number("aux_price")
-    if kind in _LIMITED and not limit:
+    if kind in _LIMITED and (limit is None if contract.legs else not limit):
         return rejected("Invalid price: a limit order needs a limit price.")
     if kind in {"STP", "STP LMT"} and not aux:
         return rejected("Invalid price: a stop order needs a stop price.")
@@ -142,18 +169,27 @@ def _check_prices(order: Order, contract: Contract) -> Refusal | None:
         return rejected("Invalid price: a trailing order needs an amount or a percentage.")
     if kind == "TRAIL LIMIT" and limit is None and order.number("lmt_price_offset") is None:
         return rejected("Invalid price: a trailing limit order needs a limit price or an offset.")
+    if contract.legs:  # below zero is a price like any other
+        ok = limit is None or (abs(limit) <= _MAX_PRICE and on_grid(limit, contract))
+        return None if ok else Refusal(110, _OFF_GRID)
     prices = [limit if kind in _LIMITED else None, aux, order.number("trail_stop_price")]
     if any(price is not None and not 0 <= price <= _MAX_PRICE for price in prices):
         return rejected("Invalid price.")
     if not 0 <= (order.number("trailing_percent") or 0.0) < 100:
         return rejected("Invalid price: a trailing percentage is below 100.")
     if any(price is not None and not on_grid(price, contract) for price in prices):
-        text = "The price does not conform to the minimum price variation for this contract."
-        return Refusal(110, text)
+        return Refusal(110, _OFF_GRID)
     return None
 
 
-def _check_simulated(order: Order) -> Refusal | None:
+def _check_simulated(order: Order, contract: Contract) -> Refusal | None:
+    if contract.legs and order.order_type not in _ALGO_TYPES:
+        return rejected("Not simulated: a combination that is not a market or a limit order.")
+    algo = order.text("algo_strategy")
+    if algo and algo not in ALGORITHMS:
+        return rejected(f"Not simulated: the algorithm {algo}.")
+    if algo and order.order_type not in _ALGO_TYPES:
+        return rejected(f"The algorithm {algo} needs a market or a limit order.")
     if order.conditions:
         return rejected("Conditions are not simulated.")
     for name, what in _NOT_SIMULATED.items():

@@ -145,7 +145,7 @@ def read(fields: Fields, version: int) -> tuple[Spec, Order]:
     _take_if(fields, _CONTRACT_NEUTRAL, values, wanted=values["contract_neutral"] == "1")
     _take(fields, "algo_strategy:t", values, version=version)
     if values["algo_strategy"]:
-        groups["algo_params"] = _entries(fields, 2)
+        groups["algo_params"] = read_entries(fields, 2)
     _take(fields, _MISC, values, version=version)
     _take_if(fields, _BENCHMARK, values, wanted=values["order_type"] in {"PEG BENCH", "PEGBENCH"})
     groups["conditions"] = _conditions(fields)
@@ -204,7 +204,8 @@ def _value(fields: Fields, kind: str) -> str:
     return repr(value) if kind == "p" else wire.number(value)
 
 
-def _entries(fields: Fields, width: int) -> Group:
+def read_entries(fields: Fields, width: int) -> Group:
+    """Read a list that begins with its length."""
     count = fields.integer()
     if not 0 <= count <= _MAX_ENTRIES:
         raise Malformed(f"a list of {count}", fields.req_id)
@@ -213,9 +214,9 @@ def _entries(fields: Fields, width: int) -> Group:
 
 def _legs(fields: Fields) -> dict[str, Group]:
     return {
-        "legs": _entries(fields, 8),
-        "leg_prices": _entries(fields, 1),
-        "routing": _entries(fields, 2),
+        "legs": read_entries(fields, 8),
+        "leg_prices": read_entries(fields, 1),
+        "routing": read_entries(fields, 2),
     }
 
 

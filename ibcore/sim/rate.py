@@ -166,5 +166,7 @@ class RateDriver:
         """Keep the walks of lines that go on: a new one could repeat a value."""
         known = {walk.line: walk for walk in self._walks}
         return [
-            known.get(line) or LineWalk(line, self._market, self._seed) for line in subscriptions
+            known.get(line) or LineWalk(line, self._market, self._seed)
+            for line in subscriptions
+            if not line.contract.legs
         ]

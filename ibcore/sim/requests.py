@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ibcore.sim import orders
 from ibcore.sim.contracts import Spec
 from ibcore.sim.datarequests import DATA_PARSERS
 from ibcore.sim.fields import Fields, Invalid, Malformed, Unsupported
 from ibcore.sim.orderrequests import ORDER_PARSERS
 from ibcore.sim.request import Request
-from ibcore.sim.requestreading import Parser, by_id, plain, read_spec, single_spec
+from ibcore.sim.requestreading import Parser, by_id, plain, read_spec
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class MarketData(Request):
     generic_ticks: tuple[int, ...] = ()
     snapshot: bool = False
     bare: bool = False  # "mdoff": nothing but the generic ticks
+    legs: orders.Group = ()  # contract id, ratio, action, exchange
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def _start_api(msg_id: int, fields: Fields, _version: int) -> Request:
 def _market_data(msg_id: int, fields: Fields, _version: int) -> Request:
     fields.text()
     req_id = fields.request_id()
-    spec = single_spec(fields)
+    spec = read_spec(fields)
+    legs = orders.read_entries(fields, 4) if spec.sec_type == "BAG" else ()
     if fields.flag():
         fields.skip(3)  # delta neutral contract
     listed = [part.strip() for part in fields.text().split(",") if part.strip()]
@@ -94,7 +97,7 @@ def _market_data(msg_id: int, fields: Fields, _version: int) -> Request:
     fields.text()  # options
     return MarketData(
         msg_id, req_id, spec, _generic_ticks(listed, fields), snapshot or regulatory,
-        bare="mdoff" in listed,
+        bare="mdoff" in listed, legs=legs,
     )  # fmt: skip
 
 

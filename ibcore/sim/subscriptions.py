@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import filterfalse
 from typing import TYPE_CHECKING
 
+from ibcore.sim import combos
 from ibcore.sim.board import LEGAL, legal_ones
+from ibcore.sim.boards import Boards
 from ibcore.sim.contracts import Contract
 from ibcore.sim.farms import Farms
 from ibcore.sim.ledger import Ledger
@@ -39,7 +41,9 @@ class Subscriptions:
         self._limit = limit
         self._farms = farms
         self._permissions = permissions
+        self._boards = Boards(source)
         self._by_con_id: dict[int, list[Line]] = {}
+        self._combos: dict[int, list[Line]] = {}  # by contract id of a leg
         self._snapshots: list[Line] = []
         self._behind: set[Line] = set()
         # Why a line may not speak now.
@@ -65,10 +69,8 @@ class Subscriptions:
             delayed=decided.kind >= DELAYED, bare=request.bare,
         )  # fmt: skip
         session.lines[line.req_id] = line
-        self._by_con_id.setdefault(contract.con_id, []).append(line)
-        self.count += 1
-        self.version += 1
-        board = self._source.watch(contract, now + self.ahead_s)
+        self._index(line)
+        board = self._boards.watch(contract, now + self.ahead_s)
         self._farms.use(contract, now)
         self._greet(session, line, decided)
         if self.quiet(line):
@@ -79,7 +81,20 @@ class Subscriptions:
             line.ends_at = now + snapshot_s
             self._snapshots.append(line)
 
+    def _index(self, line: Line) -> None:
+        self._by_con_id.setdefault(line.contract.con_id, []).append(line)
+        for leg in line.contract.legs:
+            self._combos.setdefault(leg.contract.con_id, []).append(line)
+        self.count += 1
+        self.version += 1
+
     def _resolve(self, session: Session, request: MarketData) -> Contract | None:
+        if request.spec.sec_type == "BAG":
+            combo = combos.resolve(self._source.universe, request.spec, request.legs)
+            if isinstance(combo, Contract):
+                return combo
+            session.error(request.req_id, 321, f"Error validating request.-'bS' : cause - {combo}")
+            return None
         found = self._source.universe.find(request.spec)
         if len(found) == 1:
             return found[0]
@@ -154,13 +169,19 @@ class Subscriptions:
         self._behind.discard(line)
         self.count -= 1
         self.version += 1
-        self._source.unwatch(line.contract)
+        for leg in line.contract.legs:
+            self._combos[leg.contract.con_id].remove(line)
+        self._boards.unwatch(line.contract)
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Bring the lines of what changed up to date; lines of slow clients fall behind."""
+        combined: dict[Line, None] = {}
         for change in changes:
             for line in self._by_con_id.get(change.con_id, ()):
                 self._apply(line, change)
+            combined.update(dict.fromkeys(self._combos.get(change.con_id, ())))
+        for line in combined:  # once for all legs that moved
+            self._apply(line, Change(line.contract.con_id))
 
     def quiet(self, line: Line) -> bool:
         """Whether a farm, the link or a fault keeps this line silent."""
@@ -194,14 +215,14 @@ class Subscriptions:
             for tick in change.ticks:
                 line.send_exactly(tick)
         else:
-            line.catch_up(self._source.board(line.contract))
+            line.catch_up(self._boards.board(line.contract))
 
     def catch_up(self) -> None:
         """Bring the lines that may speak again to the present; the past is conflated."""
         able = [line for line in self._behind if not line.session.congested]
         for line in sorted(filterfalse(self.quiet, able), key=lambda line: line.key):
             self._behind.discard(line)
-            line.catch_up(self._source.board(line.contract))
+            line.catch_up(self._boards.board(line.contract))
 
     def end_snapshots(self, now: float) -> None:
         """Send 57 to the snapshots whose time is up."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
+from ibcore.sim.commissions import commission
 from ibcore.sim.contracts import Contract
 from ibcore.sim.orders import Order
 
@@ -14,9 +16,11 @@ STOPS: Final = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 
 @dataclass(eq=False)
 class Fill:
-    """One execution, as it stands after corrections."""
+    """One execution, as it stands after corrections: of the order's contract, or of a leg."""
 
     ticket: Ticket
+    contract: Contract
+    is_buy: bool
     exec_id: str
     at_ns: int
     time: str
@@ -29,6 +33,36 @@ class Fill:
     realized: float | None
     liquidity: int  # 1: added, 2: removed
     number: int = 0  # in order of execution, over all orders
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether this only sums up the executions of a combination's legs."""
+        return bool(self.contract.legs)
+
+
+@dataclass(eq=False)
+class Share:
+    """What an order has traded of one contract: its own, or a leg's."""
+
+    filled: float = 0.0
+    spent: float = 0.0  # the sum of quantity times price
+    commission: float = 0.0
+
+    @property
+    def average(self) -> float:
+        """The average price."""
+        return round(self.spent / self.filled, 8) if self.filled else 0.0
+
+    def add(self, contract: Contract, quantity: float, price: float) -> float:
+        """Add an execution; return the commission that is due for it."""
+        self.filled += quantity
+        self.spent += quantity * price
+        if contract.legs:
+            return 0.0
+        value = self.spent * float(contract.multiplier or 1)
+        due = round(max(commission(contract, self.filled, value) - self.commission, 0.0), 4)
+        self.commission = round(self.commission + due, 4)
+        return due
 
 
 @dataclass(eq=False)
@@ -43,12 +77,10 @@ class Ticket:
     exchange: str
     account: str
     entered_ns: int
-    entered_day: str
+    last_day: str  # YYYYMMDD, New York: when a DAY order ends
     quantity: float
     status: str = "PreSubmitted"
     filled: float = 0.0
-    average: float = 0.0
-    commission: float = 0.0
     stop: float | None = None  # moves for trailing orders
     limit: float | None = None
     oca_group: str = ""
@@ -57,11 +89,36 @@ class Ticket:
     triggered: bool = False
     routed: bool = False
     held: str = ""  # child: the parent is not filled; else the reason of a wait
+    starts: datetime | None = None  # goodAfterTime
     cancelling: bool = False
+    cancels_at: float = 0.0  # monotonic; a fill may come before
     parent_perm_id: int = 0
     completed_time: str = ""
     completed_status: str = ""
     fills: list[Fill] = field(default_factory=list)
+    shares: dict[int, Share] = field(default_factory=dict)  # by contract id
+
+    @property
+    def average(self) -> float:
+        """The average price of what was filled."""
+        share = self.shares.get(self.contract.con_id)
+        return share.average if share else 0.0
+
+    @property
+    def commission(self) -> float:
+        """What all of it has cost."""
+        return round(sum(share.commission for share in self.shares.values()), 4)
+
+    @property
+    def last_price(self) -> float:
+        """The price of the latest execution of the order's own contract; 0 without one."""
+        own = [fill.price for fill in self.fills if fill.contract == self.contract]
+        return own[-1] if own else 0.0
+
+    @property
+    def owner(self) -> int:
+        """The client that may see it; -1, nobody, for what a person entered and is not bound."""
+        return self.client_id if self.order_id else -1
 
     @property
     def key(self) -> tuple[int, int]:

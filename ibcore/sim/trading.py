@@ -31,7 +31,7 @@ class Trading:
         *,
         ledger: OrderLedger,
     ) -> None:
-        self.wire = OrderWire(sessions)
+        self.wire = OrderWire(sessions, master=config.master_client_id)
         marks = Marks(source, config.clock)
         self.book = Book(config, marks, self.wire, ledger=ledger)
         self.desk = Desk(config, source, marks, book=self.book)
@@ -44,7 +44,7 @@ class Trading:
     def turn(self) -> None:
         """Match, then show what came of it."""
         self.book.turn()
-        self.feeds.turn(self.book.changes)
+        self.feeds.turn(self.book.blotter.changes)
 
     def drop(self, session: Session) -> None:
         """Forget what a session that ended was subscribed to; its orders stay."""

@@ -1,45 +1,16 @@
-"""Quotes, trailing stops and triggers: pure functions of a ticket and what the market shows."""
+"""Trailing stops and triggers: pure functions of a ticket and what the market shows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from ibcore.sim.board import Board
 from ibcore.sim.contracts import Contract
+from ibcore.sim.quotes import Quote
 from ibcore.sim.tickets import Ticket
 
 # 0: IB's default (last for stocks, bid/ask for options), 2: last, 4: bid/ask, 7: last or bid/ask,
 # 8: midpoint. The double ones (1, 3) are not simulated.
 TRIGGER_METHODS: Final = frozenset({0, 2, 4, 7, 8})
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What a board shows at one moment; -1 where there is no price."""
-
-    bid: float
-    bid_size: float
-    ask: float
-    ask_size: float
-    last: float
-
-    @property
-    def mid(self) -> float:
-        """The middle, or the one price there is, or 0."""
-        if self.bid > 0 and self.ask > 0:
-            return (self.bid + self.ask) / 2
-        return max(self.last, self.bid, self.ask, 0.0)
-
-
-def quote_of(board: Board) -> Quote:
-    """Read a board."""
-    values = board.values
-    bid, bid_size, ask, ask_size, last = (
-        float(values.get(tick, missing))
-        for tick, missing in ((1, -1.0), (0, 0.0), (2, -1.0), (3, 0.0), (4, -1.0))
-    )
-    return Quote(bid, bid_size, ask, ask_size, last)
 
 
 def reference(ticket: Ticket, quote: Quote) -> float:
@@ -100,11 +71,9 @@ def triggers(ticket: Ticket, quote: Quote) -> bool:
 
 def marketable(ticket: Ticket, quote: Quote) -> tuple[float, float]:
     """Return the price and displayed size that the ticket could trade at; size 0: none."""
-    price, size = (
-        (quote.ask, quote.ask_size) if ticket.order.is_buy else (quote.bid, quote.bid_size)
-    )
+    price, size = quote.touch(buying=ticket.order.is_buy)
     limit = ticket.limit
-    if price <= 0 or size <= 0:
+    if size <= 0 or (price <= 0 and not ticket.contract.legs):
         return 0.0, 0.0
     if limit is not None:
         beyond = price > limit + 1e-9 if ticket.order.is_buy else price < limit - 1e-9

@@ -16,7 +16,7 @@ from ibcore.sim.contracts import stock
 from ibcore.sim.margin import Margin
 from ibcore.sim.orders import Order
 from ibcore.sim.positions import Portfolio
-from ibcore.sim.tickets import Fill, Ticket
+from ibcore.sim.tickets import Fill, Share, Ticket
 
 _MARKET: Final = Order({"action": "BUY", "order_type": "MKT", "tif": "DAY"})
 
@@ -31,7 +31,7 @@ def _ticket(symbol: str, order_id: int, perm_id: int, **given: Any) -> Ticket:
         exchange="SMART",
         account=given.pop("account", "DU1236109"),
         entered_ns=0,
-        entered_day="",
+        last_day="",
         quantity=100.0,
     )
     for name, value in given.items():
@@ -43,6 +43,8 @@ def _filled(ticket: Ticket, **given: Any) -> Fill:
     price = given["price"]
     fill = Fill(
         ticket=ticket,
+        contract=ticket.contract,
+        is_buy=True,
         at_ns=0,
         shares=100.0,
         cum_qty=100.0,
@@ -53,7 +55,8 @@ def _filled(ticket: Ticket, **given: Any) -> Fill:
         **given,
     )
     ticket.fills.append(fill)
-    ticket.filled, ticket.average, ticket.status = 100.0, price, "Filled"
+    ticket.shares[ticket.contract.con_id] = Share(100.0, 100.0 * price, 1.0)
+    ticket.filled, ticket.status = 100.0, "Filled"
     return fill
 
 

@@ -25,8 +25,8 @@ from ibcore import clock
 from ibcore.sim.contracts import Spec
 from ibcore.sim.hours import NEW_YORK
 from ibcore.sim.orders import Order as SimOrder
+from ibcore.sim.quotes import Quote
 from ibcore.sim.server import Gateway, SimConfig
-from ibcore.sim.triggers import Quote
 from sidecar.ib_compat import harden
 from tests.integration.sim_client import eventually, raw_client
 
@@ -64,7 +64,7 @@ async def apple(ib: IB) -> Stock:
 
 def quote(gateway: Gateway) -> Quote:
     contract = gateway.source.universe.by_id[AAPL]
-    marks = gateway.trading.desk._marks
+    marks = gateway.trading.book._marks
     return marks.quote(contract)
 
 
@@ -318,7 +318,8 @@ async def test_an_order_that_cannot_be_is_refused(gateway: Gateway, ib: IB, code
         ({"lmtPrice": 500.0}, "too far outside"),
         ({"totalQuantity": 2_000_000}, "exceeds the limit"),
         ({"tif": "OPG"}, "OPG is not simulated"),
-        ({"algoStrategy": "Adaptive"}, "algorithms"),
+        ({"algoStrategy": "MyOwn"}, "the algorithm MyOwn"),
+        ({"algoStrategy": "Vwap", "orderType": "STP", "auxPrice": 200.0}, "needs a market or"),
     ],
 )
 async def test_a_rejection_says_why(

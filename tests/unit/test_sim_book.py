@@ -374,3 +374,103 @@ def test_profit_is_what_cash_and_positions_say(
     assert portfolio.equity(mark) - START_CASH == pytest.approx(profit, abs=1e-4)
     position = portfolio.positions[contract.con_id]
     assert position.quantity == sum(quantity for quantity, _, _ in trades)
+
+
+def test_an_order_begins_when_its_good_after_time_has_come(floor: Floor) -> None:
+    ticket = floor.place("MKT", good_after_time="20261123 11:00:00 US/Eastern")
+    floor.book.turn()
+    assert (ticket.status, ticket.filled) == ("PreSubmitted", 0)
+    floor.hand.at += timedelta(hours=1)
+    floor.book.turn()
+    assert ticket.status == "Filled"
+
+
+def test_a_day_order_that_begins_later_lives_through_that_day(floor: Floor) -> None:
+    ticket = floor.place("LMT", lmt_price=150.0, good_after_time="20261125-15:00:00")
+    for hours, alive in ((47, True), (50, True), (70, False)):
+        floor.hand.at = datetime(2026, 11, 23, 15, 0, tzinfo=timezone.utc) + timedelta(hours=hours)
+        floor.book.turn()
+        assert ticket.done is not alive
+
+
+@pytest.mark.parametrize("name", ["good_after_time", "good_till_date"])
+def test_a_time_that_is_none_is_refused(floor: Floor, name: str) -> None:
+    times = {"good_till_date": "20261125-15:00:00", name: "tomorrow"}
+    assert floor.try_place("LMT", lmt_price=150.0, tif="GTD", **times) is None
+    assert floor.client.codes == [391]
+
+
+def test_an_order_of_a_closed_day_lives_to_the_next_open_one() -> None:
+    floor = Floor(trading_hours=True)
+    floor.hand.at = datetime(2026, 11, 21, 15, 0, tzinfo=timezone.utc)  # a Saturday
+    ticket = floor.place("LMT", lmt_price=201.0)
+    floor.hand.at += timedelta(days=1)
+    floor.book.turn()
+    assert not ticket.done
+    floor.hand.at += timedelta(days=1)  # Monday, 10:00 in New York
+    floor.book.turn()
+    floor.book.turn()
+    assert ticket.status == "Filled"
+
+
+def test_a_cancel_that_takes_its_time_may_lose_against_a_fill() -> None:
+    floor = Floor(cancel_s=2.0)
+    ticket = floor.place("LMT", lmt_price=200.0)
+    floor.book.turn()
+    floor.trading.desk.cancel(floor.client, ticket.order_id)  # type: ignore[arg-type]
+    floor.book.turn()
+    assert ticket.status == "PendingCancel"
+    floor.hand.quote(199.8, 300.0, 200.0, 40.0, last=199.9)
+    floor.book.turn()
+    assert (ticket.status, ticket.filled) == ("PendingCancel", 40)
+    floor.hand.quote(199.8, 300.0, 199.9, 400.0, last=199.9)
+    floor.book.turn()
+    assert (ticket.status, floor.client.codes) == ("Filled", [161])
+
+
+def test_a_cancel_that_takes_its_time_wins_in_the_end() -> None:
+    floor = Floor(cancel_s=2.0)
+    ticket = floor.place("LMT", lmt_price=150.0)
+    floor.trading.desk.cancel(floor.client, ticket.order_id)  # type: ignore[arg-type]
+    floor.hand.at += timedelta(seconds=2)
+    floor.book.turn()
+    assert (ticket.status, floor.client.codes) == ("Cancelled", [202])
+
+
+def test_a_change_to_what_is_filled_fills_the_order(floor: Floor) -> None:
+    ticket = floor.place("LMT", 700, lmt_price=200.1)
+    floor.book.turn()
+    floor.try_place("LMT", 500, lmt_price=200.1, order_id=1)
+    assert (ticket.status, ticket.remaining) == ("Filled", 0)
+    assert floor.book.live == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"quantity": 100_000}, {"lmt_price": 400.0}, {"algo_strategy": "MyOwn"}]
+)
+def test_a_change_that_would_be_refused_as_an_order_changes_nothing(
+    floor: Floor, change: dict[str, Any]
+) -> None:
+    ticket = floor.place("LMT", lmt_price=150.0)
+    floor.book.turn()
+    floor.try_place(**{"kind": "LMT", "lmt_price": 150.0, "order_id": 1, **change})
+    assert floor.client.codes == [201]
+    assert (ticket.status, ticket.quantity, ticket.limit) == ("Submitted", 100, 150.0)
+
+
+def test_a_correction_may_not_fill_more_than_was_ordered(floor: Floor) -> None:
+    ticket = floor.place("LMT", 700, lmt_price=200.1)
+    floor.book.turn()
+    exec_id = ticket.fills[0].exec_id
+    with pytest.raises(ValueError, match="701 would be filled of 700"):
+        floor.book.correct(exec_id, shares=701)
+    floor.book.correct(exec_id, shares=700)
+    assert (ticket.status, ticket.filled) == ("Filled", 700)
+
+
+def test_a_resting_limit_adds_liquidity_and_a_market_order_takes_it(floor: Floor) -> None:
+    resting, taking = floor.place("LMT", lmt_price=200.0), floor.place("MKT")
+    floor.book.turn()
+    floor.hand.quote(199.9, 300.0, 200.0, 500.0, last=200.0)
+    floor.book.turn()
+    assert (resting.fills[0].liquidity, taking.fills[0].liquidity) == (1, 2)

@@ -27,9 +27,10 @@ from ibapi import order as official_order
 
 from ibcore.sim import executions, messages, ordermessages, requests, wire
 from ibcore.sim.catalogue import CATALOGUE
+from ibcore.sim.commissions import commission
 from ibcore.sim.contracts import stock
 from ibcore.sim.fields import Malformed
-from ibcore.sim.margin import Margin, commission
+from ibcore.sim.margin import Margin
 from ibcore.sim.orderrequests import PlaceOrder
 from ibcore.sim.positions import Portfolio
 from ibcore.sim.tickets import Ticket
