@@ -124,6 +124,6 @@ class Board:
         values.setdefault(14, price)
         values[45] = str(unix_ms // 1000)
         values[54] = float(values.get(54, 0.0)) + 1
-        vwap = turnover / volume
+        vwap = turnover / volume if volume else price  # an index is traded in no size
         values[48] = f"{price};{size:g};{unix_ms};{volume:.0f};{vwap:.8f};true"
         values[57], values[77] = price, values[48]

@@ -149,6 +149,13 @@ def option(
     )
 
 
+def packs(name: Name, expiry: date, strike: float) -> bool:
+    """Whether an option's id can be packed, and its strike lies on the grid that the id tells."""
+    step, most = (_INDEX_STRIKE, 4096) if name.sec_type == "IND" else (0.5, 8192)
+    level, days = strike / step, (expiry - _PACK_EPOCH).days
+    return level.is_integer() and 0 < level < most and 0 <= days < 8192 and 3 <= name.number < 16
+
+
 def _option_con_id(name: Name, expiry: date, strike: float, *, right: str, root: str) -> int:
     """Pack what the option is into 31 bits: the same contract has the same id on every day.
 

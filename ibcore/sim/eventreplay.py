@@ -1,7 +1,7 @@
 """Replaying tapes of single events: tables, and days out of a database.
 
 Events go out as they stand, in order, none added and none left out; a stalled loop sends them late.
-Options get computations from the tape's own quotes, about once a second.
+Options whose greeks the tape does not tell get computations from its quotes, about once a second.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from datetime import datetime, timedelta, timezone
 from typing import Final, Protocol
 
 import numpy as np
+import structlog
 
+from ibcore.errors import IbkeeperError
 from ibcore.sim import computations, options
-from ibcore.sim.board import Board
+from ibcore.sim.board import COMPUTATIONS, Board, Tick
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.contracts import Contract, Universe
 from ibcore.sim.past import NoPast, Past
 from ibcore.sim.source import Change
-from ibcore.sim.taperows import TapeRow, ticks
+from ibcore.sim.taperows import TapeRow, print_ticks, sales, ticks
+
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 _AT_ONCE: Final = 500  # events between two looks at the sessions
 _COMPUTE_S: Final = 1.0
@@ -30,6 +34,8 @@ class EventTape(Protocol):
     """A tape of events."""
 
     starts_us: int
+    own_volume: frozenset[int]  # contract ids of which it tells the day's volume itself
+    own_greeks: frozenset[int]  # and those of which it tells the computations
 
     @property
     def contracts(self) -> list[Contract]:
@@ -111,9 +117,18 @@ class EventReplay:
             changes += self._recompute()
         return changes
 
+    def _read(self) -> TapeRow | None:
+        """Read on; a tape that cannot be read any more has ended, and its last values stand."""
+        try:
+            return next(self._rows, None)
+        except IbkeeperError as lost:
+            log.error("sim_tape_lost", error=str(lost))
+            self._loop = False
+            return None
+
     def _due(self) -> Iterator[TapeRow]:
         for _ in range(_AT_ONCE):
-            row = self._next or next(self._rows, None)
+            row = self._next or self._read()
             self._next = row
             if row is None:
                 self.finished = True
@@ -125,13 +140,39 @@ class EventReplay:
 
     def _put(self, row: TapeRow) -> Change:
         board = self._boards[row.con_id]
+        if row.tick is not None or row.printed is not None:
+            return self._put_tick(row, board)
         if row.price is None:
-            said = tuple(ticks(self._quotes.get(row.con_id), row, 0.0))
+            said = tuple(ticks(self._quotes.get(row.con_id), row))
             board.quote(row.bid or -1.0, row.bid_size, row.ask or -1.0, row.ask_size)
             self._quotes[row.con_id] = row
             return Change(row.con_id, said)
+        own = row.con_id in self._tape.own_volume
+        known, last = board.values.get(8, 0.0), board.values.get(4)
         board.trade(row.price, row.size, unix_ms=self.clock.unix_ns() // 1_000_000)
-        return Change(row.con_id, tuple(ticks(None, row, float(board.values[8]))))
+        if own:
+            board.values[8] = known
+        volume = 0.0 if own else float(board.values[8])
+        return Change(row.con_id, tuple(print_ticks(row, last, volume)))
+
+    def _put_tick(self, row: TapeRow, board: Board) -> Change:
+        """Put a statistic, a computation or a print of time and sales."""
+        if row.printed is not None:
+            said = sales(row, self._shift_us())
+        else:
+            assert row.tick is not None
+            said = Tick(*row.tick)
+            if said.tick_type == 45:
+                said = Tick(45, str(int(float(said.value)) + self._shift_us() // 1_000_000))
+        if said.tick_type in COMPUTATIONS:
+            board.computations[said.tick_type] = str(said.value)
+        else:
+            board.values[said.tick_type] = said.value
+        return Change(row.con_id, (said,))
+
+    def _shift_us(self) -> int:
+        """How far the time that is shown is ahead of the tape's."""
+        return (self.clock.utcnow() - self.moment()) // timedelta(microseconds=1)
 
     def _recompute(self) -> list[Change]:
         watched = [self.universe.by_id[con_id] for con_id in self._watchers]
@@ -141,8 +182,9 @@ class EventReplay:
 
     def _compute(self, contracts: Sequence[Contract]) -> None:
         """Write the computations of options whose underlying is on the tape."""
-        spots = [self._spot(contract) for contract in contracts]
-        able = [(c, s) for c, s in zip(contracts, spots, strict=True) if s > 0]
+        without = [c for c in contracts if c.con_id not in self._tape.own_greeks]
+        spots = [self._spot(contract) for contract in without]
+        able = [(c, s) for c, s in zip(without, spots, strict=True) if s > 0]
         if not able:
             return
         boards = [self._boards[contract.con_id] for contract, _ in able]

@@ -73,8 +73,9 @@ class Line:
             self.session.send_tick(self.key, wire.tick_price(self.req_id, kind, "-1", "0", 0))
 
     def send_exactly(self, tick: Tick) -> None:
-        """Send one tick of a tape as it stands, even if it repeats a value."""
-        if self.bare and tick.tick_type not in self.wants:
+        """Send one tick of a tape as it stands, even if it repeats a value, if it is asked for."""
+        computed = tick.tick_type in COMPUTATIONS and self.contract.is_option and not self.bare
+        if not computed and tick.tick_type not in self.wants:
             return
         self.session.send_tick(self.key, self._message(tick))
 
@@ -117,6 +118,8 @@ class Line:
 
     def _single(self, tick_type: int, value: float | str) -> bytes:
         kind = self._shown(tick_type)
+        if tick_type in COMPUTATIONS:
+            return wire.tick_computation(self.req_id, kind, str(value))
         if tick_type in STRING_TICKS:
             late = tick_type == 45 and self.twins
             text = str(int(value) - DELAY_S) if late else str(value)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ibcore.sim import computations, hours, options, tape
+from ibcore.sim import computations, hours, options, recorded, tape
 from ibcore.sim.board import SIZE_OF, Board, Tick
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.config import Clock, SimConfig
@@ -26,8 +26,7 @@ class RecordedReplay:
     """Recorded ticks, sent as they stand, in order, as those of one stock."""
 
     def __init__(self, config: SimConfig, path: Path) -> None:
-        self._ticks = tape.read_recorded(path)
-        self._begins = tape.recorded_start(path)
+        self._begins, self._ticks = recorded.read(path)
         self._offset_s = 0.0
         self._contract = stock(CATALOGUE[config.tape_symbol])
         self.universe = Universe([self._contract])
@@ -80,7 +79,7 @@ class RecordedReplay:
         while not self.finished and self._ticks[self._next].offset_s <= offset:
             self._put(self._ticks[self._next].tick)
             self._next += 1
-        due = tuple(recorded.tick for recorded in self._ticks[first : self._next])
+        due = tuple(each.tick for each in self._ticks[first : self._next])
         return (Change(self._contract.con_id, due),) if due else ()
 
     def _put(self, tick: Tick) -> None:

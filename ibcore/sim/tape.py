@@ -1,7 +1,7 @@
-"""Reading tapes: recorded ticks (a JSON list) and a day of minute bars (a folder of zip files).
+"""Reading tapes: a day of minute bars (a folder of zip files), and which tape a path is.
 
 Nothing here replays anything: tests read the tape through these functions and compare what
-arrived with what they returned. `docs/simulator.md` gives both formats. Minute bars say nothing
+arrived with what they returned. `docs/simulator.md` gives the format. Minute bars say nothing
 of the order inside the minute, so a day yields each bar's closing quote at the bar's end.
 """
 
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import re
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from ibcore.errors import ConfigRefused
-from ibcore.sim.board import SIZE_OF, Tick
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import Contract, option, stock
 
@@ -31,13 +29,6 @@ _MEMBER: Final = re.compile(
     r"(?P<day>\d{8})_(?P<symbol>[a-z.]+)_minute_(?P<kind>quote|trade|openinterest)"
     r"(?:_american_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8}))?\.csv"
 )
-
-
-class RecordedTick(NamedTuple):
-    """One recorded tick, `offset_s` after the first."""
-
-    offset_s: float
-    tick: Tick
 
 
 class TapeQuote(NamedTuple):
@@ -82,32 +73,10 @@ def is_day(path: Path) -> bool:
     if path.is_file() and path.suffix == ".json":
         return False
     raise ConfigRefused(
-        f"{path} is not a tape.",
+        f"{path} is not a tape." if path.exists() else f"There is no tape at {path}: not a tape.",
         remedy="Nothing was started. Give recorded ticks (.json), a table (.csv, .parquet), a"
         " folder of quote zips, or postgresql://…?day=YYYY-MM-DD.",
     )
-
-
-def read_recorded(path: Path) -> list[RecordedTick]:
-    """Read a JSON list of {time, price, size, tickType}; sizes stand alone, prices carry theirs."""
-    rows = json.loads(path.read_text())
-    first = datetime.fromisoformat(rows[0]["time"])
-    return [
-        RecordedTick((datetime.fromisoformat(row["time"]) - first).total_seconds(), _tick(row))
-        for row in rows
-    ]
-
-
-def recorded_start(path: Path) -> datetime:
-    """Return when the first tick of such a list was recorded."""
-    return datetime.fromisoformat(json.loads(path.read_text())[0]["time"])
-
-
-def _tick(row: dict[str, float]) -> Tick:
-    tick_type = int(row["tickType"])
-    if tick_type in SIZE_OF:
-        return Tick(tick_type, float(row["price"]), float(row["size"]))
-    return Tick(tick_type, float(row["size"]))
 
 
 def read_day(path: Path, *, only: Collection[str] | None = None) -> Day:
@@ -120,14 +89,15 @@ def read_day(path: Path, *, only: Collection[str] | None = None) -> Day:
     with _collector_off():
         for found_day, kind, contract, rows in _members(path, only):
             day = found_day
-            if kind == "quote":
-                contracts[contract.con_id] = contract
-                quotes.extend(_quotes(contract, rows))
-            elif kind == "trade":
-                trades.extend(_trades(contract, rows))
-            else:
-                interest.update((contract.con_id, float(row[1])) for row in rows)
-    if day is None:
+            with _whole(contract):
+                if kind == "quote":
+                    contracts[contract.con_id] = contract
+                    quotes.extend(_quotes(contract, rows))
+                elif kind == "trade":
+                    trades.extend(_trades(contract, rows))
+                else:
+                    interest.update((contract.con_id, float(row[1])) for row in rows)
+    if day is None or not (quotes or trades):
         raise ConfigRefused(f"{path} holds no bars.", remedy="Nothing was started.")
     quotes.sort(key=itemgetter(0))
     trades.sort(key=itemgetter(0))
@@ -176,7 +146,9 @@ def opening_spot(path: Path, *, start: str = "09:30") -> float:
 def _matched(file: Path, name: str) -> re.Match[str]:
     match = _MEMBER.fullmatch(name)
     if match is None:
-        raise ConfigRefused(f"{file}: {name!r} is not named as a bar file is.")
+        raise ConfigRefused(
+            f"{file}: {name!r} is not named as a bar file is.", remedy="Nothing was started."
+        )
     return match
 
 
@@ -192,24 +164,47 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _members(
-    path: Path, only: Collection[str] | None
-) -> Iterator[tuple[date, str, Contract, list[list[str]]]]:
+def _members(path: Path, only: Collection[str] | None) -> Iterator[_Member]:
     for file in sorted(path.glob("*.zip")):
-        with zipfile.ZipFile(file) as archive:
-            for name in archive.namelist():
-                match = _matched(file, name)
-                contract = _contract(match)
-                if only is not None and contract.local_symbol not in only:
-                    continue
-                text = io.TextIOWrapper(archive.open(name), "ascii")
+        try:
+            yield from _in_archive(file, only)
+        except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as unread:
+            raise ConfigRefused(
+                f"{file.name} cannot be read: {unread}.", remedy="Nothing was started."
+            ) from None
+
+
+def _in_archive(file: Path, only: Collection[str] | None) -> Iterator[_Member]:
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            match = _matched(file, name)
+            contract = _contract(match)
+            if only is not None and contract.local_symbol not in only:
+                continue
+            with io.TextIOWrapper(archive.open(name), "ascii") as text:
                 rows = [line.rstrip("\n").split(",") for line in text if line.strip()]
-                text.close()
-                yield _day(match["day"]), match["kind"], contract, rows
+            yield _day(match["day"]), match["kind"], contract, rows
+
+
+@contextmanager
+def _whole(contract: Contract) -> Iterator[None]:
+    """Name the contract whose rows cannot be read."""
+    try:
+        yield
+    except (IndexError, ValueError):
+        raise ConfigRefused(
+            f"A bar of {contract.local_symbol.strip()} cannot be read.",
+            remedy="Nothing was started. docs/simulator.md names the layout of a day of bars.",
+        ) from None
 
 
 def _day(text: str) -> date:
-    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        raise ConfigRefused(
+            f"{text} in the name of a bar file is no date.", remedy="Nothing was started."
+        ) from None
 
 
 def _contract(match: re.Match[str]) -> Contract:
@@ -217,7 +212,7 @@ def _contract(match: re.Match[str]) -> Contract:
     if name is None:
         raise ConfigRefused(
             f"The tape is of {match['symbol'].upper()}, which the simulator does not know.",
-            remedy="Add it to ibcore/sim/catalogue.py.",
+            remedy="Nothing was started. A table (.csv, .parquet) may hold any symbol.",
         )
     if not match["right"]:
         return stock(name)

@@ -19,13 +19,19 @@ _BATCH: Final = 8_192
 class TableTape:
     """One file, read once for its contracts and again, row by row, for each replay."""
 
+    own_volume: frozenset[int] = frozenset()
+    own_greeks: frozenset[int] = frozenset()
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reader = Reader()
         first, last = None, -1
         for number, row in enumerate(self.rows(), 1):
             if row.at_us < last:
-                raise ConfigRefused(f"{path.name}: row {number} is earlier than the one before it.")
+                raise ConfigRefused(
+                    f"{path.name}: row {number} is earlier than the one before it.",
+                    remedy="Nothing was started. Sort the rows by ts.",
+                )
             last = row.at_us
             first = row.at_us if first is None else first
         if first is None:
@@ -43,14 +49,21 @@ class TableTape:
             try:
                 yield self._reader.event(raw)
             except ConfigRefused as wrong:
-                raise ConfigRefused(f"{self._path.name}, row {number}: {wrong}") from None
+                raise ConfigRefused(
+                    f"{self._path.name}, row {number}: {wrong}", remedy="Nothing was started."
+                ) from None
 
     def close(self) -> None:
         """Nothing is held open between reads."""
 
 
 def _raw(path: Path) -> Iterator[dict[str, Any]]:
-    return _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    try:
+        yield from _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    except (OSError, UnicodeDecodeError, csv.Error) as unread:
+        raise ConfigRefused(
+            f"{path.name} cannot be read: {unread}.", remedy="Nothing was started."
+        ) from None
 
 
 def _csv(path: Path) -> Iterator[dict[str, Any]]:
@@ -59,8 +72,10 @@ def _csv(path: Path) -> Iterator[dict[str, Any]]:
         _check(path, reader.fieldnames or [])
         for row in reader:
             if None in row or None in row.values():
-                raise ConfigRefused(f"{path.name}, line {reader.line_num}: not as many fields"
-                                    " as columns.")  # fmt: skip
+                raise ConfigRefused(
+                    f"{path.name}, line {reader.line_num}: not as many fields as columns.",
+                    remedy="Nothing was started.",
+                )
             yield row
 
 
@@ -75,7 +90,9 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
         file = parquet.ParquetFile(path)
     except ValueError:  # ArrowInvalid is one
-        raise ConfigRefused(f"{path.name} is not a Parquet file.") from None
+        raise ConfigRefused(
+            f"{path.name} is not a Parquet file.", remedy="Nothing was started."
+        ) from None
     with file:
         _check(path, file.schema_arrow.names)
         for batch in file.iter_batches(_BATCH):

@@ -14,21 +14,26 @@ Columns of a table (CSV or Parquet), one row an event, in order of time:
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from ibcore.errors import ConfigRefused
+from ibcore.sim import wire
 from ibcore.sim.board import Tick
 from ibcore.sim.catalogue import CATALOGUE, Name
-from ibcore.sim.contracts import Contract, option, stock, underlying
+from ibcore.sim.contracts import Contract, option, packs, stock, underlying
 
 COLUMNS: Final = (
     *("ts", "kind", "symbol", "sec_type", "expiry", "strike", "right", "trading_class", "con_id"),
     *("bid", "bid_size", "ask", "ask_size", "price", "size"),
 )
 REQUIRED: Final = frozenset({"ts", "kind", "symbol"})
+_SEC_TYPES: Final = ("STK", "OPT", "IND", "FUT", "CASH")
+_LAST_US: Final = 253_402_300_800_000_000  # the year 10000
+_LAST_SIZE: Final = 5
 _MADE_UP: Final = 1 << 30  # made-up contract ids lie above
 
 
@@ -45,7 +50,11 @@ class Listed(NamedTuple):
 
 
 class TapeRow(NamedTuple):
-    """One event; a trade has a price, a quote has none."""
+    """One event: of `tick`, `printed` and `price` at most one is there; a quote has none.
+
+    tick     (tick type, value) of a statistic, or of a computation with its fields as text
+    printed  (48 or 77, (time in microseconds, price, size, volume of the day, VWAP))
+    """
 
     at_us: int
     con_id: int
@@ -55,6 +64,9 @@ class TapeRow(NamedTuple):
     ask_size: float = 0.0
     price: float | None = None
     size: float = 0.0
+    cause: int = 0  # the tick type that the quote or the trade came as, if that is known
+    tick: tuple[int, float | str] | None = None
+    printed: tuple[int, tuple[Any, ...]] | None = None
 
 
 def contract_of(listed: Listed) -> Contract:
@@ -87,7 +99,7 @@ def _contract(name: Name, listed: Listed) -> Contract:
     if listed.sec_type == "OPT":
         day = _day(listed.expiry)
         root = listed.trading_class or name.symbol
-        if name.number and not listed.con_id:
+        if not listed.con_id and packs(name, day, listed.strike):
             return option(name, day, listed.strike, right=listed.right, trading_class=root)
         local = f"{root:<6}{day:%y%m%d}{listed.right}{round(listed.strike * 1000):08d}"
         return Contract(
@@ -116,6 +128,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.contracts: dict[Listed, Contract] = {}
+        self._by_id: dict[int, Contract] = {}
 
     def listed(self, raw: Mapping[str, Any]) -> Contract:
         """Return the contract of a raw row."""
@@ -126,10 +139,14 @@ class Reader:
             _number(raw, "strike") or 0.0,
             _text(raw, "right"),
             _text(raw, "trading_class"),
-            int(_number(raw, "con_id") or 0),
+            _con_id(raw),
         )
         if listed not in self.contracts:
-            self.contracts[listed] = contract_of(listed)
+            _check(listed)
+            contract = contract_of(listed)
+            if self._by_id.setdefault(contract.con_id, contract) != contract:
+                raise ConfigRefused(f"The contract id {contract.con_id} is of two contracts.")
+            self.contracts[listed] = contract
         return self.contracts[listed]
 
     def event(self, raw: Mapping[str, Any]) -> TapeRow:
@@ -151,6 +168,22 @@ class Reader:
                 raise ConfigRefused(f"A row of the tape is a {kind!r}, neither quote nor trade.")
 
 
+def _check(listed: Listed) -> None:
+    if not listed.symbol:
+        raise ConfigRefused("A row of the tape has no symbol.")
+    if listed.sec_type not in _SEC_TYPES:
+        raise ConfigRefused(f"sec_type is {listed.sec_type!r}, none of {', '.join(_SEC_TYPES)}.")
+    if listed.sec_type == "OPT" and (listed.right not in ("C", "P") or listed.strike <= 0):
+        raise ConfigRefused("An option needs expiry, strike and right (C or P).")
+
+
+def _con_id(raw: Mapping[str, Any]) -> int:
+    value = _number(raw, "con_id") or 0.0
+    if not (0 <= value < 1 << 31 and value.is_integer()):
+        raise ConfigRefused(f"con_id of a row of the tape is {raw['con_id']!r}, no contract id.")
+    return int(value)
+
+
 def _text(raw: Mapping[str, Any], name: str) -> str:
     value = raw.get(name)
     return "" if value is None else str(value).strip()
@@ -162,8 +195,10 @@ def _number(raw: Mapping[str, Any], name: str) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ConfigRefused(f"{name} of a row of the tape is {value!r}, no number.") from None
+    if math.isinf(number):
+        raise ConfigRefused(f"{name} of a row of the tape is {value!r}, no finite number.")
     return None if number != number else number
 
 
@@ -171,7 +206,10 @@ def _micros(value: object) -> int:
     if isinstance(value, datetime):
         moment = value
     elif str(value).isdecimal():
-        return int(str(value))
+        micros = int(str(value))
+        if micros >= _LAST_US:
+            raise ConfigRefused(f"{value!r} on the tape is no time: microseconds since 1970.")
+        return micros
     else:
         try:
             moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
@@ -182,17 +220,33 @@ def _micros(value: object) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
-def ticks(before: TapeRow | None, row: TapeRow, volume: float) -> Iterator[Tick]:
-    """Say an event in IB's ticks: what changed of a quote, or a print and the day's volume."""
+def sales(row: TapeRow, shift_us: int) -> Tick:
+    """Say a print of time and sales, as late as the tape is shown."""
+    assert row.printed is not None
+    kind, (at_us, price, size, volume, vwap) = row.printed
+    numbers = ["" if part is None else wire.number(part) for part in (price, size, volume, vwap)]
+    numbers.insert(2, str((at_us + shift_us) // 1_000))
+    return Tick(kind, ";".join([*numbers, "true"]))
+
+
+def ticks(before: TapeRow | None, row: TapeRow) -> Iterator[Tick]:
+    """Say what changed of a quote in IB's ticks."""
+    before = before or TapeRow(row.at_us, row.con_id)
+    sides = (
+        (1, 0, (row.bid, row.bid_size), (before.bid, before.bid_size)),
+        (2, 3, (row.ask, row.ask_size), (before.ask, before.ask_size)),
+    )
+    for price_tick, size_tick, (price, size), (old_price, old_size) in sides:
+        if price != old_price or (size != old_size and row.cause == price_tick):
+            yield Tick(price_tick, -1.0 if price is None else price, size)
+        elif size != old_size:
+            yield Tick(size_tick, size)
+
+
+def print_ticks(row: TapeRow, last: float | str | None, volume: float) -> Iterator[Tick]:
+    """Say a trade: a print, or a size at the last price, then the day's volume if it is above 0."""
     if row.price is not None:
-        yield Tick(4, row.price, row.size)
-        yield Tick(8, volume)
-        return
-    old = (None, 0.0, None, 0.0) if before is None else before[2:6]
-    sides: Iterable[tuple[int, int, int]] = ((1, 0, 2), (2, 3, 4))
-    for price_tick, size_tick, place in sides:
-        price, size = row[place], row[place + 1]
-        if price != old[place - 2]:
-            yield Tick(price_tick, -1.0 if price is None else price, size or 0.0)
-        elif size != old[place - 1]:
-            yield Tick(size_tick, size or 0.0)
+        alone = row.cause == _LAST_SIZE and row.price == last
+        yield Tick(_LAST_SIZE, row.size) if alone else Tick(4, row.price, row.size)
+        if volume:
+            yield Tick(8, volume)

@@ -21,7 +21,7 @@ from ib_async import Contract, Stock
 
 from ibcore import clock
 from ibcore.errors import ConfigRefused, PortTaken
-from ibcore.sim import suggestions, tape
+from ibcore.sim import recorded, suggestions, tape
 from ibcore.sim.ledger import SentTick, by_line
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
@@ -127,7 +127,7 @@ async def test_recorded_ticks_go_out_as_they_stand(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="the recorded ticks are not here")
 async def test_every_tick_of_the_real_recording_is_sent_once_and_in_order() -> None:
-    wanted = [recorded.tick for recorded in tape.read_recorded(RECORDED)]
+    wanted = [each.tick for each in recorded.read(RECORDED)[1]]
     async with (
         Gateway(SimConfig(tape=RECORDED, speed=5_000.0)) as gateway,
         ib_client(gateway) as ib,

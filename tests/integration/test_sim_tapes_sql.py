@@ -17,6 +17,7 @@ from ibcore.sim.server import Gateway
 from ibcore.sim.tape_sql import SqlTape
 from ibcore.sim.tape_table import TableTape
 from tests.integration import sim_client as asking
+from tests.integration.hand_clock import HandClock
 from tests.integration.sim_client import eventually, raw_client
 from tests.integration.test_sim_tapes_table import long_day
 from tests.unit.test_sim_tables import OPENING, Row, write_csv, write_parquet
@@ -70,13 +71,14 @@ def test_csv_parquet_and_sql_tell_the_same_day(recorded: str, tmp_path: Path) ->
     sql = SqlTape(recorded)
     from_csv = TableTape(write_csv(tmp_path / "day.csv", rows))
     from_parquet = TableTape(write_parquet(tmp_path / "day.parquet", rows))
-    assert list(sql.rows()) == list(from_csv.rows()) == list(from_parquet.rows())
+    told = [row._replace(cause=0) for row in sql.rows() if row.printed is None]
+    assert told == list(from_csv.rows()) == list(from_parquet.rows())
     assert {c.con_id: c for c in sql.contracts} == {c.con_id: c for c in from_csv.contracts}
     assert sql.starts_us == from_csv.starts_us == int(OPENING.timestamp() * 1e6)
 
 
 async def test_a_recorded_day_is_replayed_event_by_event(recorded: str) -> None:
-    config = SimConfig(tape=recorded, speed=200.0, farm_wake_s=0.0)
+    config = SimConfig(tape=recorded, speed=2_000.0, farm_wake_s=0.0)
     async with Gateway(config) as gateway, raw_client(gateway) as client:
         client.send(*asking.market_data(1, symbol="AAPL", sec_type="STK"))
         await eventually(lambda: getattr(gateway.source, "finished", False))
@@ -122,6 +124,52 @@ def test_a_database_that_does_not_answer_is_named_without_its_secret() -> None:
         tapes.open_source(SimConfig(tape=url))
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("postgresql://u:hunter2@h:abc/db?day=2026-11-20", "no valid host or port"),
+        ("postgresql://u:hunter2@[::1/db?day=2026-11-20", "no valid host or port"),
+        ("postgresql://u:hunter2@127.0.0.1:9/db", "End the URL with [?]day=YYYY-MM-DD"),
+        ("postgresql://u:hunter2@127.0.0.1:9/db?day=yesterday", "End the URL with [?]day="),
+    ],
+)
+def test_a_url_that_is_none_is_one_clear_line(url: str, hint: str) -> None:
+    with pytest.raises(ConfigRefused, match=hint) as refused:
+        tapes.open_source(SimConfig(tape=url))
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_user_who_may_not_read_is_told_so(recorded: str, db_url: str) -> None:
+    with psycopg.connect(db_url, autocommit=True) as conn:
+        conn.execute("CREATE ROLE nosy LOGIN PASSWORD 'hunter2'")
+        try:
+            before, _, after = recorded.partition("@")
+            assert before.startswith("postgresql://")
+            with pytest.raises(ConfigRefused, match="may not read"):
+                SqlTape(f"postgresql://nosy:hunter2@{after}")
+        finally:
+            conn.execute("DROP ROLE nosy")
+
+
+async def test_a_database_that_goes_away_ends_the_tape_and_nothing_else(recorded: str) -> None:
+    clock = HandClock()
+    config = SimConfig(tape=recorded, farm_wake_s=0.0, clock=clock)
+    async with Gateway(config) as gateway, raw_client(gateway) as client:
+        client.send(*asking.market_data(1, symbol="AAPL", sec_type="STK"))
+        await client.until(1)
+        with psycopg.connect(recorded.split("day=")[0].rstrip("?&"), autocommit=True) as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'ibkeeper-sim-tape'"
+            )
+        with structlog.testing.capture_logs() as logs:
+            clock.now += 3_600.0
+            await eventually(lambda: getattr(gateway.source, "finished", False))
+        assert "sim_tape_lost" in [entry["event"] for entry in logs]
+        client.send(49, 1)
+        assert (await client.until(49))[-1][0] == "49"
 
 
 def test_a_database_that_is_not_ibkeeper_s_is_refused(postgres_url: str) -> None:

@@ -42,7 +42,7 @@ def long_day() -> list[Row]:
 
 async def replayed(path: Path, count: int) -> list[tuple[int, tuple[str, ...]]]:
     """Play a tape to one line; return its price and size ticks after the first catch-up."""
-    config = SimConfig(tape=path, speed=200.0, messages_per_second=None, farm_wake_s=0.0)
+    config = SimConfig(tape=path, speed=2_000.0, messages_per_second=None, farm_wake_s=0.0)
     async with Gateway(config) as gateway, raw_client(gateway) as client:
         client.send(*asking.market_data(1, symbol="AAPL", sec_type="STK"))
         await eventually(lambda: getattr(gateway.source, "finished", False))

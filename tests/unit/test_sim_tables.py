@@ -18,7 +18,7 @@ from ibcore.sim import tapes
 from ibcore.sim.board import Tick
 from ibcore.sim.config import SimConfig
 from ibcore.sim.tape_table import TableTape
-from ibcore.sim.taperows import COLUMNS, TapeRow, ticks
+from ibcore.sim.taperows import COLUMNS, TapeRow, print_ticks, ticks
 
 OPENING = datetime(2026, 11, 20, 14, 30, tzinfo=timezone.utc)
 
@@ -105,7 +105,7 @@ def test_ticks_lead_from_each_quote_to_the_next(wanted: list[tuple[Any, ...]]) -
     before: TapeRow | None = None
     for number, (bid, bid_size, ask, ask_size) in enumerate(wanted):
         row = TapeRow(number, 1, bid, bid_size, ask, ask_size)
-        for tick in ticks(before, row, 0.0):
+        for tick in ticks(before, row):
             shown[tick.tick_type] = float(tick.value)
             if tick.tick_type in (1, 2):
                 shown[{1: 0, 2: 3}[tick.tick_type]] = tick.size
@@ -117,7 +117,18 @@ def test_ticks_lead_from_each_quote_to_the_next(wanted: list[tuple[Any, ...]]) -
 
 def test_a_trade_is_a_print_and_the_day_s_volume() -> None:
     row = TapeRow(0, 1, price=5.0, size=300.0)
-    assert list(ticks(None, row, 700.0)) == [Tick(4, 5.0, 300.0), Tick(8, 700.0)]
+    assert list(print_ticks(row, None, 700.0)) == [Tick(4, 5.0, 300.0), Tick(8, 700.0)]
+    assert list(print_ticks(row, 5.0, 0.0)) == [Tick(4, 5.0, 300.0)]
+
+
+def test_what_a_recorded_row_came_as_is_what_it_is_told_as() -> None:
+    quote = TapeRow(0, 1, 5.0, 300.0, 6.0, 100.0)
+    larger = quote._replace(bid_size=400.0)
+    assert list(ticks(quote, larger)) == [Tick(0, 400.0)]
+    assert list(ticks(quote, larger._replace(cause=1))) == [Tick(1, 5.0, 400.0)]
+    size = TapeRow(0, 1, price=5.0, size=200.0, cause=5)
+    assert list(print_ticks(size, 5.0, 0.0)) == [Tick(5, 200.0)]
+    assert list(print_ticks(size, 4.0, 0.0)) == [Tick(4, 5.0, 200.0)]
 
 
 @pytest.mark.parametrize(
