@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import structlog
+
 from ibcore.sim import disturbances, faults, orderfaults, outages, plans
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.disturbances import Disturbance
@@ -19,6 +21,8 @@ from ibcore.sim.poison import Poison
 
 if TYPE_CHECKING:
     from ibcore.sim.session import Session
+
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Stage(orderfaults.TradingStage, Protocol):
@@ -132,7 +136,17 @@ class FaultEngine:
             if running.ends_at <= now:
                 self._end(running)
             else:
-                running.work.turn(now)
+                self._turn(running, now)
+
+    def _turn(self, running: _Running, now: float) -> None:
+        """Turn one fault; one that fails ends, and must not end the others."""
+        try:
+            running.work.turn(now)
+        except Exception as error:
+            log.exception("sim_fault_failed", fault=running.work.plan.name)
+            self._stage.ledger.counts["faults_failed"] += 1
+            self._note(running.work.plan, "failed", repr(error))
+            self._end(running)
 
     def _begin_late(self, plan: Plan) -> None:
         """Start what was planned; what is impossible by now is noted, nobody waits for an error."""

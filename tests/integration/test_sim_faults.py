@@ -429,6 +429,15 @@ async def test_a_fault_may_come_later_and_the_ledger_tells_its_life(simulator: G
     assert plan == "mute --for 0.1 --after 0.1 --client 9 --seed 7001"
 
 
+async def test_a_fault_that_fails_ends_and_the_others_go_on(simulator: Gateway) -> None:
+    await simulator.fault("mute", 30, client=9)
+    await simulator.fault("1100", 30, every=0.05)
+    simulator.farms.say_lost = lambda: 1 / 0  # type: ignore[method-assign, assignment]
+    await eventually(lambda: simulator.faults.active == ["mute"])
+    assert "failed" in [record.event for record in simulator.ledger.faults]
+    assert "turns_failed" not in simulator.ledger.counts
+
+
 async def test_clearing_ends_faults_and_forgets_planned_ones(simulator: Gateway) -> None:
     await simulator.fault("mute", 30)
     await simulator.fault("refuse", 30, after=30)
