@@ -94,11 +94,18 @@ async def all_subscribed(simulator: Simulator, count: int) -> list[Reader]:
     readers = [
         await subscribe(simulator, number, lines[number::CLIENTS]) for number in range(CLIENTS)
     ]
-    began = monotonic()
-    while (await simulator.ask(do="stats"))["lines"] < count:
-        assert monotonic() - began < 30
-        await asyncio.sleep(0.05)  # another process: there is nothing else to wait on
+    await until(simulator, "lines", count)
+    # What a stall of the last subscription left to be made up for is not the pace.
+    await until(simulator, "ticks", (await simulator.ask(do="stats"))["ticks"] + int(RATE / 2))
     return readers
+
+
+async def until(simulator: Simulator, counter: str, wanted: int) -> None:
+    """Wait until a counter of the gateway has grown to this."""
+    ends_at = monotonic() + 30
+    while (await simulator.ask(do="stats"))[counter] < wanted:
+        assert monotonic() < ends_at
+        await asyncio.sleep(0.05)  # another process: there is nothing else to wait on
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,7 @@ async def test_32_clients_get_20_000_ticks_a_second_from_one_core(
         rate = (after["ticks"] - before["ticks"]) / took
         record_property("ticks_per_s", round(rate))
         record_property("cores", round(cores, 2))
-        assert rate > 0.97 * RATE
+        assert 0.97 * RATE < rate < 1.1 * RATE
         assert cores <= 1.0
         assert after.get("conflated", 0) == before.get("conflated", 0)
         assert all(reader.bytes > was for reader, was in zip(readers, received, strict=True))
@@ -144,7 +151,10 @@ async def test_the_allowance_is_the_user_s_and_holds_over_32_clients() -> None:
 
 
 def write_tape(folder: Path, *, a_second: int) -> Path:
-    """Write ten minutes of recorded ticks of one stock, so many a second."""
+    """Write a minute of recorded ticks of one stock, so many a second.
+
+    Not more: what reading a long tape frees would hide a leak of many megabytes.
+    """
     opening = datetime(2026, 11, 23, 15, tzinfo=timezone.utc)
     ticks = [
         {
@@ -153,7 +163,7 @@ def write_tape(folder: Path, *, a_second: int) -> Path:
             "size": 100 + number // a_second % 50 * 100,
             "tickType": (1, 2, 4)[number % 3],
         }
-        for number in range(600 * a_second)
+        for number in range(60 * a_second)
     ]
     path = folder / "tape.json"
     path.write_text(json.dumps(ticks))
@@ -205,4 +215,4 @@ async def test_memory_stays_flat_over_an_hour_of_tape_at_speed(
     assert hours == pytest.approx(1.0)
     assert ticks > 0.9 * 3_600 * a_second
     settled, later = resident[len(resident) // 2], resident[-1]  # the ledger's ring had filled
-    assert later - settled < 1 << 20, f"{settled >> 10} KiB, then {later >> 10} KiB"
+    assert later - settled < 1 << 19, f"{settled >> 10} KiB, then {later >> 10} KiB"
