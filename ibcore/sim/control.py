@@ -102,8 +102,9 @@ class ControlPort:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             lines = iter([{"ok": False, "error": str(error)}])
         for number, item in enumerate(lines, 1):
-            writer.write(json.dumps(item).encode() + b"\n")
-            if number % _PAGE == 0:
+            if item is not None:
+                writer.write(json.dumps(item).encode() + b"\n")
+            if item is None or number % _PAGE == 0:
                 await writer.drain()
                 await asyncio.sleep(0)  # a fast reader lets `drain` return at once
         await writer.drain()
@@ -155,7 +156,7 @@ def _entries(ledger: Ledger, command: Command) -> Iterator[object]:
     kinds = tuple(command.get("kinds") or entries.KINDS)
     since = int(command.get("since", 0))
     wanted = entries.Wanted(kinds, **numbers, since=since)
-    return entries.entries(ledger, wanted)
+    return entries.with_pauses(ledger, wanted)
 
 
 _LISTS: Final[dict[object, Callable[[Ledger], Iterable[object]]]] = {
@@ -179,6 +180,6 @@ def _until_end(items: Iterator[object]) -> Iterator[object]:
     yield {"ok": True, "until": "end"}
     number = 0
     for item in items:
-        number += 1
+        number += item is not None
         yield item
     yield {"end": number}

@@ -8,7 +8,7 @@ on serving its clients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final, TypeAlias
@@ -27,6 +27,7 @@ from ibcore.sim.ledger import (
 Entry: TypeAlias = dict[str, Any]
 
 KINDS: Final = ("fault", "session", "request", "order", "message", "tick")
+_PAUSE: Final = 200  # entries, some milliseconds
 _PLACE_ORDER, _CANCEL_ORDER = 3, 4
 _EXECUTION: Final = f"{places.EXECUTION}\0".encode()
 
@@ -57,13 +58,26 @@ class Wanted:
 
 def entries(ledger: Ledger, wanted: Wanted | None = None) -> Iterator[Entry]:
     """Yield the wanted entries in the order of their times."""
-    chosen = wanted or Wanted()
+    told = with_pauses(ledger, wanted or Wanted())
+    return (entry for entry in told if entry is not None)
+
+
+def with_pauses(ledger: Ledger, chosen: Wanted) -> Iterator[Entry | None]:
+    """Yield the wanted entries, and None after many that are not, to give others a turn."""
     unknown = set(chosen.kinds) - set(KINDS)
     if unknown:
         raise ValueError(f"no entries are called {', '.join(sorted(unknown))}; {', '.join(KINDS)}")
     lists = [_LISTS[kind](ledger, chosen) for kind in KINDS if kind in chosen.kinds]
     merged = merge(*lists, key=lambda entry: int(entry["at_ns"]))
-    return (entry for entry in merged if chosen.takes(entry))
+    return _chosen(merged, chosen)
+
+
+def _chosen(merged: Iterable[Entry], chosen: Wanted) -> Iterator[Entry | None]:
+    for number, entry in enumerate(merged):
+        if chosen.takes(entry):
+            yield entry
+        elif number % _PAUSE == 0:
+            yield None
 
 
 def _fault(record: FaultRecord) -> Entry:
