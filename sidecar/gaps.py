@@ -44,7 +44,7 @@ class Gap:
     to_us: int
     first_seq: int | None
     last_seq: int | None
-    rows: int
+    rows: int | None
     detail: str
 
     def row(self) -> dict[str, Any]:
@@ -76,11 +76,13 @@ class GapBook:
         self._newest[cause] = (now, gap)
         self._note(gap)
 
-    def lost_file(self, rows: int, *, at_us: int, detail: str) -> None:
-        """Note that a whole file cannot be read."""
-        self.rows += rows
-        unknown = self._new(GapCause.spool_damaged, Span(0, 0, rows), (at_us, at_us), detail)
-        self._note(replace(unknown, first_seq=None, last_seq=None))
+    def lost_file(self, rows: int | None, *, at_us: int, detail: str) -> None:
+        """Note that a file cannot be read, and with it `rows` rows (None: nobody knows)."""
+        self.rows += rows or 0
+        if rows != 0:
+            span = Span(0, 0, rows or 0)
+            gap = self._new(GapCause.spool_damaged, span, (at_us, at_us), detail)
+            self._note(replace(gap, first_seq=None, last_seq=None, rows=rows))
 
     def take_over(self, kept: Mapping[str, str]) -> None:
         """Take what earlier lives could not tell."""
@@ -109,7 +111,8 @@ class GapBook:
 
 
 def _grown(gap: Gap, span: Span, times_us: tuple[int, int]) -> Gap:
-    return replace(gap, to_us=times_us[1], last_seq=span.last_seq, rows=gap.rows + span.rows)
+    rows = (gap.rows or 0) + span.rows
+    return replace(gap, to_us=times_us[1], last_seq=span.last_seq, rows=rows)
 
 
 class GapKeeper:

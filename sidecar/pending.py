@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sidecar.batch import Batch
@@ -25,7 +26,9 @@ class Pending:
 
     def take(self, *, lazy: bool) -> Work:
         """Return what there is to do, and forget it; `lazy` leaves the drops for later."""
-        work = Work(list(self.batches.values()), [] if lazy else self.drops, self.gaps)
+        # Always in order: what a kill takes away is the end, and never a hole.
+        batches = [self.batches[number] for number in sorted(self.batches)]
+        work = Work(batches, [] if lazy else self.drops, self.gaps)
         self.batches, self.gaps = {}, {}
         self.drops = self.drops if lazy else []
         return work
@@ -37,6 +40,37 @@ class Pending:
         self.batches = again | self.batches
         self.drops = [*work.drops, *self.drops]
         self.gaps = {**work.gaps, **self.gaps}
+
+
+class Depth:
+    """What the file holds that is not dropped yet."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Name, tuple[int, int]] = {}
+        self.rows = 0
+        self.bytes = 0
+        self.batches = 0
+
+    def came(self, name: Name, rows: int, size: int) -> None:
+        """Count a batch that was written."""
+        self._sizes[name] = (rows, size)
+        self.found(rows, size, 1)
+
+    def found(self, rows: int, size: int, batches: int) -> None:
+        """Count what an earlier life left: only the sums are known until it is read."""
+        self.rows += rows
+        self.bytes += size
+        self.batches += batches
+
+    def read(self, name: Name, rows: int, size: int) -> None:
+        """Note the size of a batch that is counted in a sum."""
+        self._sizes.setdefault(name, (rows, size))
+
+    def went(self, names: Iterable[Name]) -> None:
+        """Count what was dropped."""
+        for name in names:
+            if (size := self._sizes.pop(name, None)) is not None:
+                self.found(-size[0], -size[1], -1)
 
 
 class Owed:

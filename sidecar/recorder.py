@@ -35,9 +35,10 @@ from sidecar.lane import Lane, Refused
 from sidecar.latency import LatencyWindow
 from sidecar.latest import Latest
 from sidecar.minutes import MinuteBook, MinuteKeeper
+from sidecar.pending import Depth
 from sidecar.replay import Replay
 from sidecar.room import CONFLATE_S, Room, kept, room_of
-from sidecar.spool import Depth, Spool
+from sidecar.spool import Spool
 from sidecar.spool_row import Damaged
 from sidecar.writer import Writer
 
@@ -285,11 +286,11 @@ class Recorder:
         self._lost(cause, batch.span, times_us=(batch.sealed_us, batch.sealed_us))
         await self._spool.quarantine(batch, reason)
 
-    def _spool_damaged(self, aside: Path, lost: Depth) -> None:
+    def _spool_damaged(self, aside: Path, rows: int | None) -> None:
         # What the memory still has is not lost: it goes to the new file.
         in_memory = 0
         for batch in self._backlog:
             in_memory += batch.rows
             self._spool.put(batch)
-        rows = max(0, lost.rows - in_memory)
-        self._gaps.lost_file(rows, at_us=clock.now_us(), detail=f"set aside as {aside.name}")
+        lost = None if rows is None else max(0, rows - in_memory)
+        self._gaps.lost_file(lost, at_us=clock.now_us(), detail=f"set aside as {aside.name}")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -24,7 +23,7 @@ from typing_extensions import TypeVarTuple, Unpack
 from ibcore.clock import monotonic
 from ibcore.log import get_logger
 from sidecar.batch import Batch, Origin
-from sidecar.pending import Owed, Pending
+from sidecar.pending import Depth, Owed, Pending
 from sidecar.spool_file import Left, Name, SpoolFile, Stretch, Work, is_damage, set_aside
 from sidecar.spool_row import Damaged
 
@@ -35,21 +34,6 @@ _Ts = TypeVarTuple("_Ts")
 RETRY_S: Final = 1.0
 LAZY_S: Final = 0.5
 DROP_GROUP: Final = 64
-
-
-@dataclass(slots=True)
-class Depth:
-    """What the file holds that is not dropped yet."""
-
-    rows: int = 0
-    bytes: int = 0
-    batches: int = 0
-
-    def add(self, rows: int, size: int, batches: int) -> None:
-        """Count what came, or with minus signs what went."""
-        self.rows += rows
-        self.bytes += size
-        self.batches += batches
 
 
 class Spool:
@@ -65,15 +49,15 @@ class Spool:
         self._pending = Pending(self._mine)
         self._owed = Owed()
         self._owed_rows = 0
-        self._sizes: dict[Name, tuple[int, int]] = {}
         self._newest_written = 0
         self._dropped_at = 0.0
+        self._looked = anyio.Event()
         self._wake = anyio.Event()
         self._owing = anyio.Event()
         self._moved = anyio.Event()
         self.depth = Depth()
         self._unknown_gaps: dict[str, str] = {}
-        self.on_damage: Callable[[Path, Depth], None] = lambda _aside, _lost: None
+        self.on_damage: Callable[[Path, int | None], None] = lambda _aside, _rows: None
 
     # what never waits
 
@@ -135,7 +119,9 @@ class Spool:
                 await self._close()
 
     async def flush(self) -> None:
-        """Wait until all that was put is on the disk, or in the database."""
+        """Wait until what is owed is known and what was put is on the disk, or in the database."""
+        self._wake.set()
+        await self._looked.wait()
         while self._pending.batches:
             self._moved = anyio.Event()
             self._wake.set()
@@ -149,7 +135,9 @@ class Spool:
                 await self._owing.wait()
             page = await self._read(self._owed.first, limit_rows)
             if page:
-                self._count_late(page)
+                for batch in page:
+                    if isinstance(batch, Batch):
+                        self.depth.read(_name(batch), batch.rows, batch.bytes)
                 return page
 
     def paid(self, page: Sequence[Batch | Damaged]) -> None:
@@ -168,7 +156,7 @@ class Spool:
             await self._in_thread((await self._opened()).quarantine, name, reason, whole)
         except (sqlite3.Error, OSError) as failed:
             log.error("quarantine_failed", batch=name.number, reason=str(failed))
-        self._uncount([name])
+        self.depth.went([name])
         self._moved.set()
 
     async def _write(self) -> None:
@@ -178,9 +166,11 @@ class Spool:
                 await self._transact(file)
         except (sqlite3.Error, OSError) as failed:
             log.error("spool_failed", reason=str(failed), unwritten=self.unwritten)
-            await self._leave(failed)
-            await anyio.sleep(RETRY_S)
+            if not await self._leave(failed):
+                await anyio.sleep(RETRY_S)
             self._wake.set()
+        finally:
+            self._looked.set()
 
     def _has_work(self) -> bool:
         pending = self._pending
@@ -197,29 +187,18 @@ class Spool:
             self._dropped_at = monotonic()
         try:
             await self._in_thread(file.write, work)
-        except (sqlite3.Error, OSError):
+        except BaseException:
+            # Cancelled before the thread began, too: `_close` will write it.
             self._pending.put_back(work)
             raise
         self._count(work)
 
     def _count(self, work: Work) -> None:
         for batch in work.batches:
-            self._sizes[Name(self._mine, batch.number)] = (batch.rows, batch.bytes)
-            self.depth.add(batch.rows, batch.bytes, 1)
+            self.depth.came(_name(batch), batch.rows, batch.bytes)
             self._newest_written = batch.number
-        self._uncount(work.drops)
+        self.depth.went(work.drops)
         self._moved.set()
-
-    def _count_late(self, page: Sequence[Batch | Damaged]) -> None:
-        # Of earlier lives only the sum is known until they are read.
-        for batch in page:
-            if isinstance(batch, Batch):
-                self._sizes.setdefault(_name(batch), (batch.rows, batch.bytes))
-
-    def _uncount(self, names: Iterable[Name]) -> None:
-        for name in names:
-            if (size := self._sizes.pop(name, None)) is not None:
-                self.depth.add(-size[0], -size[1], -1)
 
     # the file
 
@@ -228,8 +207,8 @@ class Spool:
             page = await self._in_thread((await self._opened()).page, stretch, limit_rows)
         except (sqlite3.Error, OSError) as failed:
             log.error("spool_unreadable", reason=str(failed))
-            await self._leave(failed)
-            await anyio.sleep(RETRY_S)
+            if not await self._leave(failed):
+                await anyio.sleep(RETRY_S)
             return []
         if not page and self._owed and self._owed.first == stretch:
             # An earlier life committed and dropped the end of its stretch.
@@ -251,32 +230,34 @@ class Spool:
         except sqlite3.Error as failed:
             if not is_damage(failed):
                 raise
-            self._tell_damage(await self._in_thread(set_aside, self._path), failed)
+            self._tell_damage(await self._in_thread(set_aside, self._path), failed, None)
             return await self._in_thread(SpoolFile.open, self._path)
 
     def _take_over(self, left: Sequence[Left]) -> None:
         for part in left:
             self._owed_rows += part.rows
             self._owed.add(part.stretch)
-            self.depth.add(part.rows, part.bytes, part.batches)
+            self.depth.found(part.rows, part.bytes, part.batches)
         if left:
             log.warning("spool_has_rows_of_earlier_lives", rows=self.depth.rows)
             self._owing.set()
 
-    async def _leave(self, failed: BaseException) -> None:
-        if self._file is not None and is_damage(failed):
-            file, self._file = self._file, None
-            await self._in_thread(file.close)
-            self._tell_damage(await self._in_thread(set_aside, self._path), failed)
+    async def _leave(self, failed: BaseException) -> bool:
+        if self._file is None or not is_damage(failed):
+            return False
+        file, self._file = self._file, None
+        await self._in_thread(file.close)
+        aside = await self._in_thread(set_aside, self._path)
+        self._tell_damage(aside, failed, self.depth.rows)
+        return True
 
-    def _tell_damage(self, aside: Path, failed: BaseException) -> None:
-        lost, self.depth = self.depth, Depth()
+    def _tell_damage(self, aside: Path, failed: BaseException, rows: int | None) -> None:
+        self.depth = Depth()
         self._newest_written = 0
-        self._sizes.clear()
         self._owed.clear()
         self._owed_rows = 0
-        log.error("spool_set_aside", file=str(aside), reason=str(failed), rows=lost.rows)
-        self.on_damage(aside, lost)
+        log.error("spool_set_aside", file=str(aside), reason=str(failed), rows=rows)
+        self.on_damage(aside, rows)
 
     async def _close(self) -> None:
         if self._file is not None:

@@ -149,8 +149,8 @@ class SpoolFile:
     def _give_back(self) -> None:
         ((free,),) = self.connection.execute("PRAGMA freelist_count").fetchall()
         if free > _KEEP_PAGES:
-            vacuum = f"PRAGMA incremental_vacuum({_GIVE_BACK_PAGES})"
-            self.connection.execute(vacuum).fetchall()
+            # Not `execute`: that steps the statement once, and each step frees one page.
+            self.connection.executescript(f"PRAGMA incremental_vacuum({_GIVE_BACK_PAGES})")
 
 
 def set_aside(path: Path) -> Path:

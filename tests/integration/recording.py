@@ -48,7 +48,8 @@ def make_recorder(url: str, spool: Path, *, epoch: int = 1, **settings: int) -> 
 def make_row(recorder: Recorder, dice: random.Random) -> MarketRow:
     """Return a row of any table, with NULLs where they may be."""
     now = now_us()
-    head = (now, now, dice.randrange(1, 20), recorder.next_seq(), 1, "ib", "live")
+    epoch = recorder.origin.epoch
+    head = (now, now, dice.randrange(1, 20), recorder.next_seq(), epoch, "ib", "live")
 
     def maybe() -> float | None:
         return None if dice.random() < 0.2 else dice.uniform(-100, 1000)

@@ -38,14 +38,6 @@ log = get_logger(__name__)
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def dice() -> random.Random:
-    """Return dice; pytest shows their seed when the test fails."""
-    seed = random.randrange(1 << 32)
-    log.warning("dice", seed=seed)
-    return random.Random(seed)
-
-
 def as_stored(row: MarketRow) -> tuple[object, ...]:
     times = (datetime_from_us(row.ts), datetime_from_us(row.recv_ts))
     if isinstance(row, Stat):

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibcore.domain import GapCause, Greeks, MarketRow, Quote, Stat, Trade
+from ibcore.domain import GapCause, Greeks, Stat, Trade
 from sidecar.backlog import Backlog
-from sidecar.batch import Batch, OpenBatch, Origin
+from sidecar.batch import Batch
 from sidecar.gaps import GapBook
-from sidecar.latest import Latest
 from sidecar.pending import Owed, Pending
 from sidecar.room import Room, kept, room_of
 from sidecar.spool_file import Name, Stretch
 from sidecar.spool_row import Damaged, pack, unpack
+from tests.spooled import ORIGIN, batch, quote
 
 HEAD = (1, "ib", "live")
-ORIGIN = Origin(uuid4(), "main", 3)
-
-
-def quote(seq: int, instrument: int = 1) -> Quote:
-    return Quote(seq, seq, instrument, seq, *HEAD, 1, float(seq), 1.0, None, None)
 
 
 def trade(seq: int, instrument: int = 1) -> Trade:
@@ -32,11 +25,6 @@ def trade(seq: int, instrument: int = 1) -> Trade:
 
 def greeks(seq: int, kind: str = "model") -> Greeks:
     return Greeks(seq, seq, 1, seq, *HEAD, kind, *[None] * 8, True)
-
-
-def batch(number: int, rows: int = 1) -> Batch:
-    made: list[MarketRow] = [quote((number - 1) * rows + n + 1) for n in range(rows)]
-    return OpenBatch(made).seal(number, Latest(), origin=ORIGIN, now_us=7, keep=made)
 
 
 def test_above_the_cap_every_trade_and_the_newest_of_the_rest_are_kept() -> None:
@@ -110,7 +98,7 @@ def test_stretches_that_follow_each_other_are_one_and_are_paid_from_the_front() 
 
 
 def test_what_was_committed_before_its_turn_is_never_written() -> None:
-    pending = Pending(str(ORIGIN.spool), {n: batch(n) for n in (1, 2)})
+    pending = Pending(str(ORIGIN.spool), {n: batch(n, 1) for n in (1, 2)})
     pending.drop(Name(str(ORIGIN.spool), 1))
     assert [b.number for b in pending.take(lazy=True).batches] == [2]
     assert pending.drops == []
@@ -118,9 +106,9 @@ def test_what_was_committed_before_its_turn_is_never_written() -> None:
 
 def test_what_the_disk_did_not_take_is_written_again_unless_it_was_committed_meanwhile() -> None:
     spool = str(ORIGIN.spool)
-    pending = Pending(spool, {n: batch(n) for n in (1, 2)}, [Name("old", 5)], {"a": "1"})
+    pending = Pending(spool, {n: batch(n, 1) for n in (1, 2)}, [Name("old", 5)], {"a": "1"})
     work = pending.take(lazy=False)
-    pending.batches[3] = batch(3)
+    pending.batches[3] = batch(3, 1)
     pending.drop(Name(spool, 1))
     pending.gaps["a"] = "2"
     pending.put_back(work)
@@ -147,7 +135,7 @@ def test_losses_of_one_cause_are_one_gap_until_it_was_quiet_for_a_while() -> Non
     kept_as: dict[str, str | None] = {}
     book = GapBook(ORIGIN, kept_as.__setitem__)
     for now, seq in ((0.0, 10), (5.0, 20), (60.0, 90)):
-        span = batch(seq).span
+        span = batch(seq, 1).span
         book.lost(now, GapCause.spool_full, span, times_us=(seq, seq + 1))
     first, second = book.unwritten()
     assert (first.first_seq, first.last_seq, first.rows) == (10, 20, 2)
@@ -163,6 +151,6 @@ def test_losses_of_one_cause_are_one_gap_until_it_was_quiet_for_a_while() -> Non
 
 def test_a_clock_that_was_set_back_makes_no_gap_that_ends_before_it_begins() -> None:
     book = GapBook(ORIGIN, lambda _key, _body: None)
-    book.lost(0.0, GapCause.memory_full, batch(1).span, times_us=(5_000_000, 1_000_000))
+    book.lost(0.0, GapCause.memory_full, batch(1, 1).span, times_us=(5_000_000, 1_000_000))
     row = book.unwritten()[0].row()
     assert row["from_ts"] < row["to_ts"]
