@@ -37,7 +37,7 @@ _COMMANDS: Final = {
     ),
     "watch": _Entry("ibcore.cli.watch", "What to stream: add, rm, ls.", True),
     "db": _Entry("ibcore.cli.db", "The database: url, migrate, shell.", True),
-    "sim": _Entry("ibcore.cli.sim", "The simulated gateway: run, ledger.", True),
+    "sim": _Entry("ibcore.cli.sim", "The simulated gateway: run, ledger, fault.", True),
 }
 
 

@@ -55,7 +55,7 @@ MESSAGES: Final[dict[str, Message]] = {
         Field("version", until=164, constant=8),
         *("req_id", "symbol", "sec_type", "last_trade", "strike", "right", "exchange", "currency"),
         *("local_symbol", "market_name", "trading_class", "con_id", "min_tick"),
-        Field("size_multiplier", until=164, constant=100),
+        Field("size_multiplier", until=164, constant=1),
         *("multiplier", "order_types", "valid_exchanges", "price_magnifier", "under_con_id"),
         *("long_name", "primary_exchange", "contract_month", "industry", "category"),
         *("subcategory", "time_zone", "trading_hours", "liquid_hours", "ev_rule", "ev_multiplier"),

@@ -34,6 +34,7 @@ ALIASES: Final[dict[str, str]] = {
     "commission_currency": "commissionandfeescurrency",
     "conditions": "specialconditions",
     "daily": "dailypnl",
+    "document": "xml",
     "end": "enddatetime",
     "equity_after": "equitywithloanafter",
     "equity_before": "equitywithloanbefore",

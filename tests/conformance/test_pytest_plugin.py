@@ -62,6 +62,20 @@ def test_nothing_of_the_simulator_is_imported():
 """
 
 
+ALONE = """
+import socket
+import sys
+
+
+def test_a_bare_socket(ib_gateway):
+    with socket.create_connection(("127.0.0.1", ib_gateway.port)) as client:
+        client.sendall(b"API\\0\\0\\0\\0\\x09v157..178")
+        assert b"178" in client.recv(100)
+    others = {"prefect", "sqlalchemy", "psycopg", "fastapi", "alembic", "ib_async"}
+    assert not others & sys.modules.keys()
+"""
+
+
 def run_pytest(folder: Path, source: str) -> str:
     (folder / "test_foreign.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
@@ -82,6 +96,11 @@ def test_the_fixture_works_in_a_foreign_project(tmp_path: Path) -> None:
 
 def test_who_does_not_use_it_imports_nothing(tmp_path: Path) -> None:
     said = run_pytest(tmp_path, UNUSED)
+    assert "1 passed" in said, said
+
+
+def test_the_fixture_needs_nothing_of_the_rest_of_ibkeeper(tmp_path: Path) -> None:
+    said = run_pytest(tmp_path, ALONE)
     assert "1 passed" in said, said
 
 

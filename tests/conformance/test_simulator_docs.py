@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ibcore.cli.sim import app
+from ibcore.sim.catalogue import DEFAULT_SYMBOLS
+from ibcore.sim.config import SimConfig
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -31,6 +34,21 @@ def test_an_example_runs(script: str, tmp_path: Path) -> None:
 def test_there_are_examples_for_pytest_for_a_thread_and_for_a_loop() -> None:
     assert len(SCRIPTS) == 3
     assert [("def test_" in script) for script in SCRIPTS].count(True) == 1
+
+
+def test_every_setting_is_described_and_no_other() -> None:
+    table = PAGE.partition("### Settings")[2].partition("## What")[0]
+    names = {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for name in row.split(", ")
+    }
+    assert names == {f"`{setting.name}`" for setting in fields(SimConfig)}
+
+
+def test_every_name_there_is_is_named() -> None:
+    told = PAGE.partition("Without a tape there are ")[2].partition("\n\n")[0]
+    assert [name for name in DEFAULT_SYMBOLS if name not in told] == []
 
 
 @pytest.mark.parametrize("command", ["run", "ledger", "fault"])
