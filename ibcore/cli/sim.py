@@ -38,7 +38,8 @@ def run(
     host: str = "127.0.0.1",
     seed: int = 7,
     tape: Annotated[
-        str | None, typer.Option(help="A file, a folder, or postgresql://…?day=")
+        str | None,
+        typer.Option(help="A file, a folder, or postgresql://…?day=", envvar="IBSIM_TAPE"),
     ] = None,
     speed: Annotated[float, typer.Option(help="Times real time, for tapes.")] = 1.0,
     time: Annotated[str, typer.Option(help="What clients are told it is: now, or tape.")] = "now",

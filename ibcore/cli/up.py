@@ -20,8 +20,10 @@ from ibcore.stack.show import Show
 from ibcore.stack.stack import Stack
 
 Tape = Annotated[
-    Path | None,
-    typer.Option(help="Recorded ticks for the simulated gateway: a file or a folder."),
+    str | None,
+    typer.Option(
+        help="What the simulated gateway plays: a file, a folder, or postgresql://…?day=YYYY-MM-DD."
+    ),
 ]
 Speed = Annotated[float, typer.Option(help="How many times faster than recorded the tape plays.")]
 Gateway = Annotated[
@@ -45,12 +47,18 @@ def up(
     if speed <= 0:
         raise ConfigRefused(f"--speed {speed:g} is not above 0.", remedy="Nothing was started.")
     home = homes.prepare(settings.home)
-    options = Options(tape, speed, gateway, prefect, plain)
+    options = Options(_tape(tape), speed, gateway, prefect, plain)
     plan = make_plan(settings, options, home=home, project=project_folder(Path.cwd()))
     console = Console()
     plain = plain or not console.is_terminal
     _log_to(settings, None if plain else plan.log("up"))
     anyio.run(_run, plan, Show(plan, console, plain=plain))
+
+
+def _tape(text: str | None) -> Path | str | None:
+    if text is None or text.startswith(("postgresql:", "postgres:")):
+        return text
+    return Path(text)
 
 
 async def _run(plan: Plan, show: Show) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ibcore.sim import tape
 from ibcore.sim.catalogue import CATALOGUE
 from ibcore.sim.contracts import Contract, Universe, stock
+from ibcore.sim.eventreplay import EventReplay
 from ibcore.sim.source import Source
 from ibcore.sim.tape_table import SUFFIXES, TableTape
 
@@ -19,8 +20,11 @@ def universe(source: Source) -> dict[str, object]:
     """Describe the universe: symbols, how many contracts, and a watch list of a sensible size."""
     stocks = list(source.universe.stocks.values())
     watch = [*stocks]
-    for each in stocks[:4]:
-        watch += near(source.universe.options(each.symbol), source.spot_of(each))
+    if isinstance(source, EventReplay):  # what was recorded was worth it
+        watch = sorted(source.universe.by_id.values(), key=lambda c: (c.is_option, c.sec_type))
+    else:
+        for each in stocks[:4]:
+            watch += near(source.universe.options(each.symbol), source.spot_of(each))
     return {
         "symbols": [contract.symbol for contract in stocks],
         "contracts": len(source.universe.by_id),

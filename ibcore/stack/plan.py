@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl
 
 from ibcore.config import PREFIX, Settings
 from ibcore.errors import ConfigRefused
@@ -31,7 +32,7 @@ _DROPPED: Final = ("PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"
 class Options:
     """What the person typed."""
 
-    tape: Path | None = None
+    tape: Path | str | None = None  # a str is the URL of a recorded day, and holds a secret
     speed: float = 1.0
     gateway: str | None = None
     prefect: bool = True
@@ -68,7 +69,16 @@ class Plan:
             return f"gateway {self.gateway_host}:{self.gateway_port}"
         if self.options.tape is None:
             return "simulated gateway"
-        return f"simulated gateway playing {self.options.tape.name} at {self.options.speed:g}×"
+        return f"simulated gateway playing {self.tape_name} at {self.options.speed:g}×"
+
+    @property
+    def tape_name(self) -> str | None:
+        """Return what may be said of the tape: no user, no password."""
+        tape = self.options.tape
+        if not isinstance(tape, str):
+            return None if tape is None else tape.name
+        days = [value for name, value in parse_qsl(tape.partition("?")[2]) if name == "day"]
+        return f"the recorded day {days[-1]}" if days else "a recorded day"
 
     @property
     def ports(self) -> tuple[NeededPort, ...]:
@@ -100,7 +110,7 @@ def make_plan(settings: Settings, options: Options, *, home: Path, project: Path
             f"A tape plays on the simulated gateway, but {host}:{port} is configured.",
             remedy="Nothing was started. Leave out --tape, or the gateway.",
         )
-    if options.tape is not None and not options.tape.exists():
+    if isinstance(options.tape, Path) and not options.tape.exists():
         raise ConfigRefused(
             f"There is no tape at {options.tape}.", remedy="Nothing was started. Correct --tape."
         )
@@ -158,8 +168,13 @@ def gateway_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     """Return the simulated gateway."""
     argv = [*_COMMAND, "sim", "run", "--port", str(plan.gateway_port)]
     argv += ["--control-port", str(plan.settings.sim.control_port)]
-    if plan.options.tape is not None:
-        argv += ["--tape", str(plan.options.tape.absolute()), "--speed", f"{plan.options.speed:g}"]
+    tape = plan.options.tape
+    if isinstance(tape, Path):
+        argv += ["--tape", str(tape.absolute())]
+    elif tape is not None:  # not on the command line, which every user of the machine can read
+        environ = {**environ, "IBSIM_TAPE": tape}
+    if tape is not None:
+        argv += ["--speed", f"{plan.options.speed:g}"]
     return ChildSpec("gateway", tuple(argv), plan.log("gateway"), environ, stop_s=3.0)
 
 

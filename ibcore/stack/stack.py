@@ -239,7 +239,7 @@ class Stack:
             control_port=plan.settings.sim.control_port if plan.simulated else None,
             prefect_api=plan.prefect_api,
             started_at=utcnow().isoformat(),
-            tape=str(plan.options.tape) if plan.options.tape else None,
+            tape=plan.tape_name,
         )
 
     def _postgres_info(self) -> tuple[ChildInfo, ...]:

@@ -9,6 +9,7 @@ import pytest
 from ib_async import Contract, Stock
 
 from ibcore import clock
+from ibcore.sim import suggestions
 from ibcore.sim.ledger import by_line
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
@@ -106,6 +107,16 @@ async def test_what_was_played_is_history_in_the_tape_s_time(tmp_path: Path) -> 
         bars = await ib.reqHistoricalDataAsync(apple, "", "1 D", "1 min", "TRADES", False, 2)
         assert [bar.volume for bar in bars] == [2_000.0] * 10
         assert bars[0].date == OPENING
+
+
+async def test_everything_on_a_tape_of_events_is_worth_watching(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "day.csv", DAY)
+    async with Gateway(SimConfig(tape=path)) as gateway:
+        offered = suggestions.universe(gateway.source)["watch"]
+        assert isinstance(offered, list)
+        assert {entry["con_id"] for entry in offered} == gateway.source.universe.by_id.keys()
+        kinds = [entry["sec_type"] == "OPT" for entry in offered]
+        assert kinds == sorted(kinds)
 
 
 async def test_a_tape_that_loops_begins_again(tmp_path: Path) -> None:

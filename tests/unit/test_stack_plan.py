@@ -112,6 +112,16 @@ def test_only_the_sidecar_is_restarted() -> None:
     assert not server_child(plan, {}).restart
 
 
+def test_the_url_of_a_recorded_day_reaches_the_gateway_where_nobody_else_reads_it() -> None:
+    url = "postgresql://keeper:hunter2@db/ibkeeper?day=2026-11-20"
+    plan = planned(Options(tape=url, speed=10.0))
+    child = gateway_child(plan, {"A": "b"})
+    assert child.env == {"A": "b", "IBSIM_TAPE": url}
+    assert child.argv[-2:] == ("--speed", "10")
+    assert "hunter2" not in " ".join(child.argv) + plan.title
+    assert plan.title == "simulated gateway playing the recorded day 2026-11-20 at 10×"
+
+
 def test_the_tape_and_its_speed_reach_the_simulated_gateway() -> None:
     tape = Path(__file__)
     child = gateway_child(planned(Options(tape=tape, speed=60.0)), {})
