@@ -17,7 +17,7 @@ from ibcore.sim import (
 from ibcore.sim.contracts import Contract
 from ibcore.sim.datarequests import Depth, RealTimeBars, SmartComponents, TickByTick
 from ibcore.sim.observed import Quote
-from ibcore.sim.refusals import SERVICE, Context, refuse, resolve
+from ibcore.sim.refusals import SERVICE, Context, refuse, resolve, taken
 from ibcore.sim.request import Request
 from ibcore.sim.session import Session
 
@@ -30,7 +30,7 @@ def _tick_by_tick(context: Context, session: Session, request: TickByTick) -> No
         refuse(session, request.req_id, f"Tick type is incorrect: {request.kind}")
         return
     contract = resolve(context, session, request.req_id, request.spec)
-    if contract is None or _taken(context, session, request):
+    if contract is None or taken(context, session, request.req_id):
         return
     streams = context.data.streams
     if not context.permissions.is_live(contract):
@@ -55,14 +55,6 @@ def _tick_by_tick(context: Context, session: Session, request: TickByTick) -> No
         context.data.open(line)
 
 
-def _taken(context: Context, session: Session, request: Request) -> bool:
-    if not context.data.streams.knows(session, request.req_id):
-        return False
-    cause = f"Duplicate ticker id - {request.req_id}"
-    session.error(request.req_id, 322, f"Error processing request.-'bT' : cause - {cause}")
-    return True
-
-
 def _cancel(kind: str, code: int, text: str) -> Answer:
     """End a stream of this kind, or say that there is none."""
 
@@ -75,7 +67,7 @@ def _cancel(kind: str, code: int, text: str) -> Answer:
 
 def _depth(context: Context, session: Session, request: Depth) -> None:
     contract = resolve(context, session, request.req_id, request.spec)
-    if contract is None or _taken(context, session, request):
+    if contract is None or taken(context, session, request.req_id):
         return
     streams = context.data.streams
     if not context.permissions.is_live(contract):
@@ -107,7 +99,7 @@ def _has_depth(contract: Contract, request: Depth) -> bool:
 
 def _real_time_bars(context: Context, session: Session, request: RealTimeBars) -> None:
     contract = resolve(context, session, request.req_id, request.spec)
-    if contract is None or _taken(context, session, request):
+    if contract is None or taken(context, session, request.req_id):
         return
     if not context.permissions.is_live(contract):
         venue = f"{contract.name.primary_exchange} {contract.sec_type}"

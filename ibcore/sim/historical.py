@@ -28,6 +28,7 @@ from ibcore.sim.refusals import (
     permitted,
     refuse,
     resolve,
+    taken,
     warn_of_zone,
 )
 from ibcore.sim.request import Request
@@ -52,6 +53,8 @@ def historical_data(context: Context, session: Session, request: HistoricalData)
         query, span = _query(context, contract, request)
     except periods.BadPeriod as bad:
         refuse(session, request.req_id, str(bad), bad.code)
+        return
+    if request.keep and taken(context, session, request.req_id):
         return
     warn_of_zone(session, request.req_id, request.end)
     if not _paced(context, session, request, contract, span):
@@ -220,6 +223,9 @@ def head_timestamp(context: Context, session: Session, request: HeadTimestamp) -
     if contract is None:
         return
     days = context.data.archive.days(contract, context.data.now_s())
+    if not contract.shows(request.show):
+        session.error(request.req_id, 162, nothing_of(contract, request.show))
+        return
     if not days or request.show not in SHOWS:
         text = f"HMDS query returned no data: {contract.symbol}@SMART {request.show.title()}"
         session.error(request.req_id, 162, SERVICE + text)
@@ -239,6 +245,9 @@ def histogram(context: Context, session: Session, request: Histogram) -> None:
         back = periods.period(request.period)
     except periods.BadPeriod as bad:
         refuse(session, request.req_id, str(bad), bad.code)
+        return
+    if not contract.shows("TRADES"):
+        session.error(request.req_id, 162, nothing_of(contract, "TRADES"))
         return
     query = Query(contract, "TRADES", context.data.now_s(), back, regular=request.regular)
     context.data.start(session, request.req_id, _histogram(context, session, request, query))

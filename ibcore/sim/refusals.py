@@ -67,3 +67,12 @@ def warn_of_zone(session: Session, req_id: int, moment: str) -> None:
     """Warn of a moment without a zone (2174); the request goes on."""
     if moment and not periods.has_zone(moment):
         session.error(req_id, 2174, _ZONELESS)
+
+
+def taken(context: Context, session: Session, req_id: int) -> bool:
+    """Whether a stream of this session has the request id already, and say 322."""
+    if not context.data.streams.knows(session, req_id):
+        return False
+    cause = f"Duplicate ticker id - {req_id}"
+    session.error(req_id, 322, f"Error processing request.-'bT' : cause - {cause}")
+    return True

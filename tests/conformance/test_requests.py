@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from typing import Any
@@ -15,7 +16,7 @@ from ibcore.sim.answers import ANSWERS
 from ibcore.sim.server import Gateway, SimConfig
 from tests.conformance import asked
 from tests.conformance.test_decoders import VERSIONS
-from tests.integration.sim_client import raw_client
+from tests.integration.sim_client import ib_client, raw_client
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +25,7 @@ _SILENT = {
     *(2, 8, 13, 14, 15, 23, 53, 56, 57, 58, 63, 64, 70, 75, 77, 89, 90, 93, 95, 101, 103),
     *(12, 59, 97, 94),
 }
+_JOBS = {20, 50, 88, 96}  # these take longer than the next answer
 _NEWER = {105, 106, 107, 108, 109}  # of servers above 178: the official client does not send them
 
 
@@ -50,22 +52,32 @@ def test_no_number_of_either_client_is_left_out() -> None:
 
 @pytest.mark.parametrize("client", [asked.by_ib_async, asked.by_official])
 async def test_every_request_is_answered_or_refused_on_its_own_id(client: Any) -> None:
-    config = SimConfig(messages_per_second=None, cadence_scale=0.1, symbols=("AAPL",))
+    config = SimConfig(cadence_scale=0.1, symbols=("AAPL",))
+    sent = {name: fields for name, fields in client(178).items() if fields[0] != "71"}
     async with Gateway(config) as gateway:
-        for name, fields in client(178).items():
-            number = int(fields[0])
-            if number == 71:
-                continue
-            async with raw_client(gateway) as raw:
-                raw.send(*fields)
-                raw.send(49, 1)
-                before = await raw.until(49)
-                told = [frame for frame in before if frame[0] != "49"]
-                if number not in _SILENT and number not in (20, 49, 50, 88, 96):
-                    assert told, name
-                assert not [frame for frame in told if frame[3:4] in (["320"], ["322"])], name
+        told = await asyncio.gather(
+            *(told_of(gateway, number, fields) for number, fields in enumerate(sent.values(), 1))
+        )
+        for (name, fields), frames in zip(sent.items(), told, strict=True):
+            if int(fields[0]) not in _SILENT | _JOBS:
+                assert [frame for frame in frames if frame[0] != "49" or fields[0] == "49"], name
+            assert not [frame for frame in frames if frame[3:4] in (["320"], ["322"])], name
         assert not gateway.ledger.counts["answers_failed"]
         assert not gateway.ledger.counts["requests_refused"]
+
+
+async def told_of(gateway: Gateway, client_id: int, fields: list[str]) -> list[list[str]]:
+    """Ask on a connection of its own; return what is said before the next answer."""
+    async with raw_client(gateway, client_id) as raw:
+        raw.send(*fields)
+        raw.send(49, 1)
+        return await raw.until(49)
+
+
+async def test_a_client_that_waits_for_scanner_parameters_is_not_left_waiting() -> None:
+    async with Gateway(SimConfig(symbols=("AAPL",))) as gateway, ib_client(gateway) as ib:
+        assert "ScanParameterResponse" in await ib.reqScannerParametersAsync()
+        assert gateway.ledger.counts["notice_321"] == 1
 
 
 async def test_a_request_that_nobody_knows_is_refused_and_the_session_lives() -> None:

@@ -15,7 +15,7 @@ from tests.integration.sim_client import RawClient, eventually, ib_client, raw_c
 pytestmark = pytest.mark.anyio
 
 APPLE = Stock("AAPL", "SMART", "USD", conId=265598)
-FAST = SimConfig(cadence_scale=0.1, symbols=("AAPL", "SPY", "MSFT", "AMD", "TSLA", "META"))
+FAST = SimConfig(cadence_scale=0.02, symbols=("AAPL", "SPY", "MSFT", "AMD", "TSLA", "META"))
 
 
 def tick_by_tick(req_id: int, kind: str, **given: object) -> list[object]:

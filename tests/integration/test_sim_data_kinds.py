@@ -151,11 +151,13 @@ async def test_data_that_a_kind_does_not_have_is_refused_whoever_asks() -> None:
         noon = "20261120 12:00:00 US/Eastern"
         await ib.reqHistoricalTicksAsync(euro, "", noon, 10, "TRADES", True)
         await ib.reqHistoricalDataAsync(spx, "", "2 D", "1 hour", "MIDPOINT", True)
+        await ib.reqHeadTimeStampAsync(spx, "BID", True, 1)
+        await ib.reqHistogramDataAsync(euro, True, "3 days")
         ib.reqTickByTickData(euro, "Last")
         ib.reqTickByTickData(spx, "BidAsk")
         ib.reqRealTimeBars(euro, 5, "TRADES", False)
-        await eventually(lambda: len(codes) == 5)
-        assert codes == [162, 162, 10189, 10189, 420]
+        await eventually(lambda: len(codes) == 7)
+        assert codes == [162, 162, 162, 162, 10189, 10189, 420]
         assert not list(gateway.data.streams)
 
 

@@ -244,6 +244,15 @@ async def test_what_cannot_be_answered_is_refused_clearly(
         assert text in frame[4]
 
 
+async def test_a_request_id_that_keeps_bars_is_not_taken_twice() -> None:
+    async with Gateway(monday()) as gateway, raw_client(gateway) as client:
+        client.send(*bars_request(7, size="5 secs", back="600 S", keep=1))
+        client.send(*bars_request(7, size="10 secs", back="600 S", keep=1))
+        refused = await client.until(4)
+        assert refused[-1][2:4] == ["7", "322"]
+        assert gateway.data.streams.count("kept bars") == 1
+
+
 async def test_a_moment_without_a_zone_is_warned_of_and_taken_as_new_york_s() -> None:
     async with Gateway(monday()) as gateway, raw_client(gateway) as client:
         client.send(*bars_request(7, end="20261120 12:00:00", back="600 S"))
