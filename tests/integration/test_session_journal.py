@@ -71,7 +71,8 @@ async def test_a_ready_session_is_one_row_with_when_and_how_fast(db_url):
 async def test_what_happens_while_the_database_is_away_is_written_when_it_is_back(db_url):
     port = int(psycopg.conninfo.conninfo_to_dict(db_url)["port"])
     async with refusing() as dead_port:
-        journal = Journal(db_url.replace(f"port={port}", f"port={dead_port}"), sidecar="main", epoch=1)
+        dead_url = db_url.replace(f"port={port}", f"port={dead_port}")
+        journal = Journal(dead_url, sidecar="main", epoch=1)
         async with Gateway(SimConfig()) as gateway, writing(journal):
             session = session_at(gateway.port, journal)
             async with running(session):
