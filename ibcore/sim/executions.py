@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, time, timezone, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ibcore.sim.hours import NEW_YORK
+from ibcore.sim.hours import NEW_YORK, new_york_date
 from ibcore.sim.orderrequests import Executions
 from ibcore.sim.tickets import Fill
 
 _STOCK_EXCHANGES: Final = ("IEX", "ARCA", "NASDAQ", "EDGX", "BATS")
 _OPTION_EXCHANGES: Final = ("CBOE", "ISE", "PHLX", "MIAX")
 _ZONES: Final = {"": timezone.utc, "UTC": timezone.utc, "GMT": timezone.utc, "EST": NEW_YORK,
-                 "US/Eastern": NEW_YORK, "America/New_York": NEW_YORK}  # fmt: skip
+                 "EDT": NEW_YORK, "ET": NEW_YORK}  # fmt: skip
 
 
 def exec_id(seed: int, number: int, part: int = 1) -> str:
@@ -41,7 +42,7 @@ def time_text(at: datetime) -> str:
 def parse_time(text: str) -> datetime | None:
     """Read `yyyymmdd hh:mm:ss [zone]` or `yyyymmdd-hh:mm:ss` (UTC); nothing if it is neither."""
     parts = text.replace("-", " ", 1).split()
-    zone = _ZONES.get(parts[2] if len(parts) == 3 else "")
+    zone = _zone(parts[2] if len(parts) == 3 else "")
     if len(parts) not in (2, 3) or zone is None:
         return None
     try:
@@ -50,10 +51,24 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-def matching(fills: Iterable[Fill], wanted: Executions, since: datetime | None) -> Iterator[Fill]:
+def _zone(name: str) -> tzinfo | None:
+    if name in _ZONES:
+        return _ZONES[name]
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def midnight(now: datetime) -> datetime:
+    """Return when the day began in New York: executions and ended orders before it are not told."""
+    return datetime.combine(new_york_date(now), time(), NEW_YORK)
+
+
+def matching(fills: Iterable[Fill], wanted: Executions, since: datetime) -> Iterator[Fill]:
     """Yield the fills that a filter lets through; blank fields let all through."""
     sides = {"BUY": True, "BOT": True, "SELL": False, "SLD": False}
-    since_ns = since.timestamp() * 1e9 if since else 0
+    since_ns = since.timestamp() * 1e9
     for fill in fills:
         ticket = fill.ticket
         if (

@@ -1,7 +1,8 @@
 """Account feeds: who wants to hear of values, positions and profit, and when they hear of it.
 
 After a fill every feed is brought up to date in the next turn, positions that were closed
-included; PnL also moves once a second, as prices do. A feed ends with its cancel or its session.
+included; values also every three minutes, PnL once a second, as prices
+move. A feed ends with its cancel or its session.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ibcore.sim.session import Session
 
 _PNL_S: Final = 1.0
+_VALUES_S: Final = 180.0  # as IB: values and portfolio also while nothing is traded
 _SUMMARIES: Final = 2  # of one client at a time; then 322
 
 
@@ -42,6 +44,7 @@ class AccountFeeds:
         self._feeds: dict[Session, _Feeds] = {}
         self._seen = 0
         self._pnl_at = 0.0
+        self._values_at = 0.0
 
     def of(self, session: Session) -> _Feeds:
         """Return a session's subscriptions."""
@@ -126,15 +129,21 @@ class AccountFeeds:
             for session, feeds in self._feeds.items():
                 self._send_pnl(session, feeds)
                 if changed:
-                    self._send(session, feeds)
+                    self._send_positions(session, feeds)
+        if changed or now >= self._values_at:
+            self._values_at = now + _VALUES_S
+            for session, feeds in self._feeds.items():
+                self._send_values(session, feeds)
 
-    def _send(self, session: Session, feeds: _Feeds) -> None:
+    def _send_values(self, session: Session, feeds: _Feeds) -> None:
         if feeds.updates:
             self.account.send_updates(session, self._clock.utcnow(), first=False)
         for req_id in sorted(feeds.multi):
             self.account.send_updates_multi(session, req_id, first=False)
         for request in feeds.summaries.values():
             self.account.send_summary(session, request, first=False)
+
+    def _send_positions(self, session: Session, feeds: _Feeds) -> None:
         for values in self.account.positions(flat=True):
             if feeds.positions:
                 session.send_message("position", **values)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from ibcore.sim import executions, ordermessages
+from ibcore.sim.config import Clock
+from ibcore.sim.hours import new_york_date
 from ibcore.sim.orderrequests import (
     AutoOpen,
     CompletedOrders,
@@ -24,6 +26,7 @@ class Context(Protocol):
     """What these answers need of the gateway."""
 
     trading: Trading
+    clock: Clock
 
 
 def _place(context: Context, session: Session, request: PlaceOrder) -> None:
@@ -65,24 +68,28 @@ def _show(context: Context, session: Session, tickets: Iterable[Ticket]) -> None
 
 def _completed(context: Context, session: Session, request: CompletedOrders) -> None:
     deliver = context.trading.wire.deliver
+    today = f"{new_york_date(context.clock.utcnow()):%Y%m%d}"
     for ticket in context.trading.book.tickets.values():
         by_hand = ticket.order_id <= 0
-        if ticket.done and ticket.transmitted and not (request.api_only and by_hand):
+        ended = ticket.done and ticket.transmitted and ticket.completed_time.startswith(today)
+        if ended and not (request.api_only and by_hand):
             deliver(session, "completed_order", **ordermessages.completed_order(ticket))
     deliver(session, "completed_orders_end")
 
 
 def _executions(context: Context, session: Session, request: Executions) -> None:
-    since = executions.parse_time(request.since) if request.since else None
-    if request.since and since is None:
+    since = executions.midnight(context.clock.utcnow())
+    asked = executions.parse_time(request.since) if request.since else since
+    if asked is None:
         cause = "The time or time-zone entered is invalid."
         session.error(request.req_id, 321, f"Error validating request.-'bU' : cause - {cause}")
         return
     deliver = context.trading.wire.deliver
     fills = sorted(context.trading.book.fills.values(), key=lambda fill: fill.number)
-    for fill in executions.matching(fills, request, since):
+    for fill in executions.matching(fills, request, max(since, asked)):
         deliver(session, "execution", **ordermessages.execution(fill, request.req_id))
-        deliver(session, "commission_report", **ordermessages.commission_report(fill))
+        if not fill.is_summary:
+            deliver(session, "commission_report", **ordermessages.commission_report(fill))
     deliver(session, "executions_end", req_id=request.req_id)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ibapi.contract import ComboLeg, Contract
 from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.order_cancel import OrderCancel
+from ibapi.tag_value import TagValue
 
 from ibcore.sim.threaded import ThreadedGateway
 from tests.conformance.official import OfficialClient, contract, official_client
@@ -122,3 +124,75 @@ def test_profit_and_loss_is_streamed(ib_gateway: ThreadedGateway) -> None:
         client.reqPnLSingle(32, "DU1234567", "", 265598)
         assert float(client.first("pnlSingle")[1]) == 10.0
         client.cancelPnLSingle(32)
+
+
+def spread(ib_gateway: ThreadedGateway) -> Contract:
+    """Return a call spread of the last expiry, at the money."""
+    chain = ib_gateway.ask(lambda gateway: gateway.source.universe.options("AAPL"))
+    calls = sorted((c for c in chain if c.right == "C" and c.strike > 230), key=_expiry_and_strike)
+    bag = contract(symbol="AAPL", secType="BAG")
+    bag.comboLegs = []
+    for call, action in zip(calls[:2], ("BUY", "SELL"), strict=True):
+        leg = ComboLeg()
+        leg.conId, leg.ratio, leg.action, leg.exchange = call.con_id, 1, action, "SMART"
+        bag.comboLegs.append(leg)
+    return bag
+
+
+def _expiry_and_strike(listed: Any) -> tuple[int, float]:
+    return -int(listed.expiry), listed.strike
+
+
+def test_a_spread_is_quoted_and_fills_leg_by_leg(ib_gateway: ThreadedGateway) -> None:
+    with official_client(ib_gateway.port) as client:
+        order_id, bag = next_id(client), spread(ib_gateway)
+        client.reqMktData(61, bag, "", False, False, [])
+        bid = client.first("tickPrice", lambda req_id, kind, *_: (req_id, kind) == (61, 1))[2]
+        ask = client.first("tickPrice", lambda req_id, kind, *_: (req_id, kind) == (61, 2))[2]
+        assert bid < ask
+        client.cancelMktData(61)
+        client.placeOrder(order_id, bag, order("BUY", 1, "MKT"))
+        said = status(client, order_id, "Filled")
+        client.until(lambda: len(client.of("commissionAndFeesReport")) == 2)
+        done = [(made.secType, told.side, told.price) for _, made, told in client.of("execDetails")]
+        assert [(kind, side) for kind, side, _ in done] == [
+            ("BAG", "BOT"), ("OPT", "BOT"), ("OPT", "SLD"),
+        ]  # fmt: skip
+        assert abs(done[0][2] - (done[1][2] - done[2][2])) < 1e-6
+        assert abs(float(said[4]) - done[0][2]) < 1e-6
+        _, echoed, _, _ = client.first("openOrder")
+        assert [leg.conId for leg in echoed.comboLegs] == [leg.conId for leg in bag.comboLegs]
+        assert (echoed.conId, echoed.tradingClass) == (28812380, "COMB")
+
+
+def test_an_algorithm_and_a_time_to_begin_are_told_again(ib_gateway: ThreadedGateway) -> None:
+    with official_client(ib_gateway.port) as client:
+        order_id = next_id(client)
+        adaptive = order("BUY", 1, "LMT", lmtPrice=20.0, algoStrategy="Adaptive")
+        adaptive.algoParams = [TagValue("adaptivePriority", "Urgent")]
+        client.placeOrder(order_id, APPLE, adaptive)
+        later = order("BUY", 1, "MKT", goodAfterTime="20991231 10:00:00 US/Eastern")
+        client.placeOrder(order_id + 1, APPLE, later)
+        told = client.first("openOrder", lambda number, *_: number == order_id)[2]
+        assert (told.algoStrategy, told.algoParams[0].value) == ("Adaptive", "Urgent")
+        told = client.first("openOrder", lambda number, *_: number == order_id + 1)[2]
+        assert told.goodAfterTime == later.goodAfterTime
+        status(client, order_id, "Submitted")
+        assert not client.of("execDetails")
+
+
+@pytest.mark.ib_gateway(cadence_scale=0.2, master_client_id=5)
+def test_the_master_client_hears_of_the_orders_of_others(ib_gateway: ThreadedGateway) -> None:
+    with (
+        official_client(ib_gateway.port, 5) as master,
+        official_client(ib_gateway.port, 1) as client,
+        official_client(ib_gateway.port, 2) as other,
+    ):
+        next_id(other)
+        client.placeOrder(next_id(client), APPLE, order("BUY", 1, "MKT"))
+        report = master.first("commissionAndFeesReport")[0]
+        assert master.first("execDetails")[2].execId == report.execId
+        assert {said[2].clientId for said in master.of("openOrder")} == {1}
+        other.reqCurrentTime()
+        other.first("currentTime")
+        assert not other.of("openOrder") + other.of("execDetails") + other.of("orderStatus")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from ib_async import (
@@ -18,6 +18,7 @@ from ib_async import (
     Stock,
     StopLimitOrder,
     StopOrder,
+    TagValue,
     Trade,
 )
 
@@ -531,3 +532,139 @@ async def test_off_hours_an_order_waits_with_a_warning(now: str, hours: str) -> 
         await eventually(lambda: bool(codes) or bool(gateway.ledger.orders.fills))
         assert "".join(codes) == hours
         assert bool(gateway.ledger.orders.fills) == (not hours)
+
+
+async def test_the_master_client_hears_of_every_order_and_changes_none() -> None:
+    config = SimConfig(cadence_scale=0.1, master_client_id=7)
+    async with Gateway(config) as gateway, trader(gateway, 7) as master, trader(gateway) as ib:
+        contract = await apple(ib)
+        trade = ib.placeOrder(contract, LimitOrder("BUY", 1, 150.0, tif="GTC", orderId=900))
+        await eventually(lambda: bool(master.trades()))
+        [seen] = master.trades()
+        await eventually(lambda: seen.orderStatus.status == "Submitted")
+        assert (seen.order.clientId, seen.order.orderId) == (1, 900)
+        assert master.client.getReqId() > 900
+        codes: list[int] = []
+        master.errorEvent += lambda _id, code, *_rest: codes.append(code)
+        master.client.cancelOrder(900)
+        await eventually(lambda: codes == [10147])
+        await gateway.fault("fill")
+        await filled(trade)
+        await eventually(lambda: bool(seen.fills) and bool(seen.fills[0].commissionReport.execId))
+        assert seen.orderStatus.status == "Filled"
+
+
+async def test_who_saw_an_id_of_another_client_must_go_above_it(gateway: Gateway, ib: IB) -> None:
+    contract = await apple(ib)
+    ib.placeOrder(contract, LimitOrder("BUY", 1, 150.0, tif="GTC", orderId=900))
+    async with trader(gateway, 2) as other:
+        await eventually(lambda: bool(gateway.trading.book.live))
+        await other.reqAllOpenOrdersAsync()
+        codes: list[int] = []
+        other.errorEvent += lambda _id, code, *_rest: codes.append(code)
+        order = LimitOrder("BUY", 1, 150.0, tif="GTC")
+        other.client.placeOrder(899, contract, order)
+        await eventually(lambda: codes == [103])
+        other.client.placeOrder(901, contract, order)
+        await eventually(lambda: gateway.trading.book.find(2, 901) is not None)
+
+
+async def test_executions_are_filtered_by_every_field(gateway: Gateway, ib: IB) -> None:
+    contract = await apple(ib)
+    await filled(ib.placeOrder(contract, MarketOrder("BUY", 2, tif="DAY")))
+    [venue] = [fill.execution.exchange for fill in ib.fills()]
+    let_through: list[dict[str, object]] = [
+        {}, {"clientId": 1}, {"acctCode": "DU1234567"}, {"symbol": "AAPL"}, {"secType": "STK"},
+        {"exchange": venue}, {"exchange": "SMART"}, {"side": "BUY"}, {"side": "BOT"},
+        {"time": "20200101 00:00:00 America/Chicago"}, {"time": "20200101-00:00:00"},
+    ]  # fmt: skip
+    kept_back: list[dict[str, object]] = [
+        {"clientId": 2}, {"acctCode": "DU7"}, {"symbol": "MSFT"}, {"secType": "OPT"},
+        {"exchange": "NYMEX"}, {"side": "SELL"}, {"time": "20991231 00:00:00 UTC"},
+        {"clientId": 1, "symbol": "MSFT"},
+    ]  # fmt: skip
+    for wanted, count in ((let_through, 1), (kept_back, 0)):
+        for given in wanted:
+            found = await ib.reqExecutionsAsync(ExecutionFilter(**given))
+            assert len(found) == count, given
+
+
+class Moved(Fixed):
+    """Stands until it is moved."""
+
+    def move(self, **by: int) -> None:
+        self.at += timedelta(**by)
+
+
+async def test_what_was_before_midnight_in_new_york_is_not_told_again() -> None:
+    moved = Moved("2026-11-23 23:30")
+    async with Gateway(SimConfig(clock=moved, cadence_scale=0.1)) as gateway:
+        async with trader(gateway) as ib:
+            contract = await apple(ib)
+            trade = ib.placeOrder(contract, LimitOrder("BUY", 1, 150.0, tif="GTC"))
+            await eventually(lambda: trade.orderStatus.status == "Submitted")
+            await gateway.fault("fill")
+            await filled(trade)
+        async with trader(gateway, 2) as same_day:
+            assert len(same_day.fills()) == 1
+            assert len(await same_day.reqCompletedOrdersAsync(False)) == 1
+        moved.move(hours=1)
+        async with trader(gateway, 2) as next_day:
+            assert next_day.fills() == []
+            assert await next_day.reqCompletedOrdersAsync(False) == []
+            assert [position.position for position in next_day.positions()] == [1]
+
+
+async def test_a_rejected_order_is_among_the_completed_ones(gateway: Gateway, ib: IB) -> None:
+    trade = ib.placeOrder(await apple(ib), MarketOrder("BUY", 900_000, tif="DAY"))
+    await eventually(trade.isDone)
+    [over] = await ib.reqCompletedOrdersAsync(False)
+    assert over.orderStatus.status == "Inactive"
+    written = next(item for item in gateway.ledger.sent_messages if item.msg_id == 101)
+    assert any(field.startswith("Order rejected - reason:") for field in written.fields)
+
+
+@pytest.mark.parametrize("algorithm", ["Adaptive", "Twap", "Vwap"])
+async def test_an_algorithm_is_told_again_and_fills_as_its_order(
+    gateway: Gateway, ib: IB, algorithm: str
+) -> None:
+    order = LimitOrder("BUY", 1, 150.0, tif="DAY", algoStrategy=algorithm)
+    order.algoParams = [TagValue("adaptivePriority", "Normal")]
+    trade = ib.placeOrder(await apple(ib), order)
+    await eventually(lambda: trade.orderStatus.status == "Submitted")
+    async with trader(gateway, 2) as other:
+        [shown] = await other.reqAllOpenOrdersAsync()
+        assert shown.order.algoStrategy == algorithm
+        assert shown.order.algoParams == [TagValue("adaptivePriority", "Normal")]
+    order.lmtPrice = 300.0
+    ib.placeOrder(trade.contract, order)
+    await filled(trade)
+
+
+async def test_an_order_waits_for_its_good_after_time(gateway: Gateway, ib: IB) -> None:
+    contract = await apple(ib)
+    late = Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY",
+                 goodAfterTime="20991231 10:00:00 US/Eastern")  # fmt: skip
+    now = Order(action="BUY", totalQuantity=1, orderType="MKT", tif="DAY",
+                goodAfterTime="20200102 10:00:00 US/Eastern")  # fmt: skip
+    waiting, going = ib.placeOrder(contract, late), ib.placeOrder(contract, now)
+    await filled(going)
+    assert (waiting.orderStatus.status, waiting.filled()) == ("PreSubmitted", 0)
+    [shown] = await ib.reqOpenOrdersAsync()
+    assert shown.order.goodAfterTime == late.goodAfterTime
+
+
+async def test_two_orders_by_hand_are_two_and_are_not_client_0_s_before_they_are_bound(
+    gateway: Gateway,
+) -> None:
+    order = SimOrder({"action": "BUY", "total_quantity": "1", "order_type": "LMT",
+                      "lmt_price": "150.0", "tif": "GTC"})  # fmt: skip
+    async with raw_client(gateway, 0) as zero:
+        for _ in range(2):
+            gateway.trading.by_hand.enter(order, Spec(con_id=AAPL))
+        book = gateway.trading.book
+        await eventually(lambda: all(ticket.routed for ticket in book.live))
+        zero.send(5, 1)
+        frames = await zero.until(53)
+    assert [frame[0] for frame in frames[:3]] == ["100", "5", "3"]  # nothing came before
+    assert {frame[1] for frame in frames if frame[0] == "3"} == {"-1", "-2"}
