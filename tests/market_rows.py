@@ -5,6 +5,7 @@ Rows go in by INSERT: the TimescaleDB of the tests knows no COPY.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from psycopg import sql
 
 Row = dict[str, Any]
 Bars = dict[tuple[datetime, int], Row]
+CHUNK = 100
 ORIGIN = datetime(2000, 1, 1, tzinfo=timezone.utc)
 RANK = {"tick_by_tick": 1, "rt_trade_volume": 2, "rt_volume": 3, "last": 4}
 IN_NO_BAR = {"frozen", "delayed_frozen", "indicative"}
@@ -60,15 +62,14 @@ def _head(dice: random.Random, start: datetime, seconds: int, number: int) -> Ro
 
 
 def insert(conn: psycopg.Connection[Any], table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same columns."""
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier("ibkeeper", table),
-        sql.SQL(", ").join(map(sql.Identifier, rows[0])),
-        sql.SQL(", ").join(map(sql.Placeholder, rows[0])),
-    )
-    with conn.cursor() as cursor:
-        for first in range(0, len(rows), 400):
-            cursor.executemany(statement, rows[first : first + 400])
+    """Insert rows that all have the same columns, some at a time: PGlite chokes on more."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
+    name = sql.Identifier("ibkeeper", table)
+    statement = sql.SQL(
+        "INSERT INTO {} ({}) SELECT {} FROM jsonb_populate_recordset(NULL::{}, %s::jsonb)"
+    ).format(name, columns, columns, name)
+    for first in range(0, len(rows), CHUNK):
+        conn.execute(statement, [json.dumps(rows[first : first + CHUNK], default=str)])
 
 
 def bars(quoted: Iterable[Row], traded: Iterable[Row], step: timedelta) -> Bars:
