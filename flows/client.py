@@ -15,7 +15,8 @@ from uuid import UUID
 import orjson
 from psycopg.rows import dict_row
 
-from ibcore import config, db
+from ibcore import config, db, upkeep
+from ibcore.config import MaintenanceSettings
 from ibcore.domain import RequestState
 from ibcore.errors import NotReady, RequestFailed, RequestTimedOut
 
@@ -75,6 +76,11 @@ class Client:
         """Return the quotes of a snapshot, by expiry, strike and right."""
         async with self._opened() as conn:
             return await _rows(conn, "chain_quotes", {"snapshot_id": snapshot_id})
+
+    async def upkeep(self, settings: MaintenanceSettings) -> list[upkeep.Done]:
+        """Do the upkeep of the database that is due; return what was looked at."""
+        async with self._opened() as conn:
+            return await upkeep.run(conn, settings)
 
     async def _answer(
         self, conn: db.Connection, request_id: UUID, what: Ask, *, on_progress: OnProgress

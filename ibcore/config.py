@@ -88,6 +88,22 @@ class SidecarSettings(_Section):
     poll_s: PositiveFloat = Field(2.0, description="The guarantee behind every NOTIFY.")
 
 
+class MaintenanceSettings(_Section):
+    """What the flow `maintenance` keeps, and for how long."""
+
+    days_ahead: int = Field(7, ge=1, le=60, description="Day partitions made ahead.")
+    keep_ticks_days: int | None = Field(
+        None, ge=7, description="Ticks older than this are dropped, their bars stay; unset: never."
+    )
+    keep_ledger_days: int = Field(90, ge=7, description="Entries of ingest_batch; ticks stay.")
+    compress_days: int | None = Field(
+        2, ge=1, description="TimescaleDB: ticks older than this are compressed; unset: never."
+    )
+    keep_runs_days: int | None = Field(
+        30, ge=1, description="Prefect's finished flow runs; unset: never deleted."
+    )
+
+
 class LogSettings(_Section):
     """Structured logs on standard error."""
 
@@ -126,6 +142,7 @@ class Settings(BaseSettings):
     defaults: TickDefaults = TickDefaults()
     recorder: RecorderSettings = RecorderSettings()
     sidecar: SidecarSettings = SidecarSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()

@@ -7,6 +7,42 @@
 -- Day partitions from yesterday to today + N; says what it made and what it had to leave.
 SELECT partition, outcome FROM ibkeeper.ensure_partitions(%(days_ahead)s);
 
+-- try_upkeep_lock --
+-- Held by the connection: the flow and `ibkeeper db maintain` must not do the same day at once.
+SELECT pg_try_advisory_lock(hashtextextended('ibkeeper.upkeep', 0)) AS held;
+
+-- stray_days --
+-- Rows that came before their day had a partition.
+SELECT market_table, day FROM ibkeeper.stray_days();
+
+-- settle_strays --
+-- One transaction a day and table.
+SELECT ibkeeper.settle_strays(%(market_table)s, %(day)s) AS outcome;
+
+-- days_to_close --
+-- Nothing under TimescaleDB, whose aggregates refresh themselves.
+SELECT day FROM ibkeeper.days_to_close(%(late_days)s) AS day;
+
+-- close_day --
+-- One transaction a day: a large one takes seconds, and its locks touch no tick.
+SELECT ibkeeper.close_day(%(day)s) AS outcome;
+
+-- days_to_drop --
+-- The oldest first.
+SELECT market_table, day FROM ibkeeper.days_to_drop(%(keep_days)s);
+
+-- drop_day --
+-- One transaction a partition, and half a second for its lock: the recorder waits for no more.
+SELECT ibkeeper.drop_day(%(market_table)s, %(day)s, %(keep_days)s) AS outcome;
+
+-- apply_policies --
+-- Nothing without TimescaleDB.
+SELECT market_table, outcome FROM ibkeeper.apply_policies(%(compress_days)s, %(keep_days)s);
+
+-- prune_ledger --
+-- How many entries went.
+SELECT ibkeeper.prune_ledger(%(keep_days)s) AS entries;
+
 -- next_epoch --
 -- One number for every start of any sidecar: rows of an older start can be told apart.
 SELECT nextval('ibkeeper.epoch_seq')::int AS epoch;

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ibcore import config, db
+from ibcore import config, db, upkeep
+from ibcore.config import MaintenanceSettings
 from ibcore.errors import ConfigRefused
 
 app = typer.Typer(no_args_is_help=True)
@@ -27,6 +29,20 @@ def migrate() -> None:
     """Bring the schema to the version of this program; nothing happens when it is there."""
     db.migrate(db.resolve_url(config.load()))
     typer.echo(f"The schema is at {db.head_revision()}.")
+
+
+@app.command()
+def maintain() -> None:
+    """Do what the flow `maintenance` does to the database: for those who run no Prefect."""
+    settings = config.load()
+    done = anyio.run(_maintain, db.resolve_url(settings), settings.maintenance)
+    for each in done:
+        typer.echo(f"{each.step}: {each.subject}: {each.outcome}")
+
+
+async def _maintain(url: str, settings: MaintenanceSettings) -> list[upkeep.Done]:
+    async with db.opened(url, application="maintain") as conn:
+        return await upkeep.run(conn, settings)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -14,44 +11,12 @@ from uuid import uuid4
 import anyio
 import pytest
 
+from tests.acceptance.prefect_runs import MARKS, artifact
 from tests.acceptance.system import System, running_system
 
-pytestmark = [
-    pytest.mark.prefect,
-    pytest.mark.timeout(180, func_only=False),  # the first test waits for a Prefect server
-    pytest.mark.filterwarnings("default"),  # Prefect's own warnings are not ours to mend,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # nor the sockets of its API client
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [*MARKS, pytest.mark.usefixtures("leave_nothing_to_collect")]
 
 SIDECAR = "flows"
-PREFECT_START_S = 150
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run one Prefect server for the session."""
-    quiet = {
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
-        "DO_NOT_TRACK": "1",
-    }
-    before = {name: os.environ.get(name) for name in quiet}
-    os.environ.update(quiet)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
-            from prefect.testing.utilities import prefect_test_harness
-
-            with prefect_test_harness(server_startup_timeout=PREFECT_START_S):
-                yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @pytest.fixture(scope="module")
@@ -69,34 +34,12 @@ def system(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-@pytest.fixture(autouse=True)
-def leave_nothing_to_collect() -> Iterator[None]:
-    """Collect what Prefect leaves open here, where its warnings are known, not in another test."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture
-def settings(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the flow find the database as it does under `ibkeeper up`."""
-    monkeypatch.setenv("IBKEEPER_DATABASE_URL", postgres_url)
-
-
 def run_flow(**parameters: Any) -> Any:
     """Run the flow as its worker would; return its final state."""
     from flows.chain_snapshot import ChainSnapshotParameters, chain_snapshot
 
     request = ChainSnapshotParameters(**({"sidecar": SIDECAR} | parameters))
     return anyio.run(partial(chain_snapshot, request, return_state=True))
-
-
-def artifact(key: str) -> Mapping[str, Any]:
-    """Return the newest artifact of a key."""
-    from prefect.artifacts import Artifact
-
-    found = anyio.run(Artifact.aget, key)
-    assert found is not None, key
-    return {"data": found.data, "description": found.description, "type": found.type}
 
 
 @pytest.mark.usefixtures("prefect_server", "settings")

@@ -103,6 +103,7 @@ def tell(url: str) -> None:
             conn.execute(_MOVE.replace(b"%(table)s", table.encode()))
         conn.execute(_NOISE)
         conn.execute(_SNAPSHOTS)
+        conn.execute("SELECT ibkeeper.close_day(day) FROM ibkeeper.days_to_close(3) AS day")
         conn.execute("ANALYZE")
 
 
