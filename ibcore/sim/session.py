@@ -264,7 +264,7 @@ class Session:
     def reset(self, why: str) -> None:
         """Cut the connection with a reset (RST) in place of an orderly end."""
         sock = self._writer.get_extra_info("socket")
-        if sock is not None:
+        if sock is not None and not self._writer.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
         self.abort(why)
 

@@ -129,6 +129,14 @@ async def test_a_reset_is_a_reset(simulator: Gateway) -> None:
     writer.transport.abort()
 
 
+async def test_a_connection_that_is_just_going_may_be_reset_again(simulator: Gateway) -> None:
+    async with raw_client(simulator) as client:
+        for _ in range(5):
+            await simulator.fault("reset")
+            await asyncio.sleep(0)  # one turn of the loop: the socket is closed, the session not
+        await client.closed()
+
+
 async def test_resetting_for_a_while_resets_whoever_starts(simulator: Gateway) -> None:
     await simulator.fault("reset", 5, client=3)
     reader, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
