@@ -110,8 +110,8 @@ class EventReplay:
             self._rewind()
         if self.finished:
             return ()
-        self._at_us = self._begin_us + int((now - self._started) * self._speed * 1_000_000)
-        changes = [self._put(row) for row in self._due()]
+        target_us = self._begin_us + int((now - self._started) * self._speed * 1_000_000)
+        changes = [self._put(row) for row in self._due(target_us)]
         if now - self._computed >= _COMPUTE_S:
             self._computed = now
             changes += self._recompute()
@@ -126,16 +126,23 @@ class EventReplay:
             self._loop = False
             return None
 
-    def _due(self) -> Iterator[TapeRow]:
+    def _due(self, target_us: int) -> Iterator[TapeRow]:
+        """Yield what is due, of one second a call: the clock shows each event's own time."""
+        second = None
         for _ in range(_AT_ONCE):
             row = self._next or self._read()
             self._next = row
             if row is None:
                 self.finished = True
                 return
-            if row.at_us > self._at_us:
+            if row.at_us > target_us:
+                if second is None:
+                    self._at_us = target_us
                 return
-            self._next = None
+            if second is not None and row.at_us // 1_000_000 != second:
+                return
+            second = row.at_us // 1_000_000
+            self._at_us, self._next = max(self._at_us, row.at_us), None
             yield row
 
     def _put(self, row: TapeRow) -> Change:

@@ -74,13 +74,19 @@ class RecordedReplay:
         if self.finished and self._loop:
             self._started, self._next = now, 0
         offset = (now - self._started) * self._speed
-        self._offset_s = min(offset, self._ticks[-1].offset_s)
         first = self._next
-        while not self.finished and self._ticks[self._next].offset_s <= offset:
+        while self._is_due(offset, first):  # one second a call, so that the clock shows its time
             self._put(self._ticks[self._next].tick)
             self._next += 1
+        reached = self._ticks[self._next - 1].offset_s if self._next > first else offset
+        self._offset_s = min(reached, self._ticks[-1].offset_s)
         due = tuple(each.tick for each in self._ticks[first : self._next])
         return (Change(self._contract.con_id, due),) if due else ()
+
+    def _is_due(self, offset: float, first: int) -> bool:
+        if self.finished or self._ticks[self._next].offset_s > offset:
+            return False
+        return int(self._ticks[self._next].offset_s) == int(self._ticks[first].offset_s)
 
     def _put(self, tick: Tick) -> None:
         self._board.values[tick.tick_type] = tick.value

@@ -99,7 +99,7 @@ async def test_clients_are_told_the_tape_s_time_or_now(tmp_path: Path) -> None:
 
 async def test_what_was_played_is_history_in_the_tape_s_time(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "day.csv", long_day())
-    config = SimConfig(tape=path, speed=200.0, time="tape", farm_wake_s=0.0)
+    config = SimConfig(tape=path, speed=2_000.0, time="tape", farm_wake_s=0.0)
     async with Gateway(config) as gateway, ib_client(gateway) as ib:
         apple = Stock("AAPL", "SMART", "USD", conId=265598)
         ib.reqMktData(apple)
