@@ -12,6 +12,7 @@ from ibcore.sim.faults import CATALOGUE, LASTING, LINE, SESSION
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
 from tests.integration.sim_client import RawClient, eventually, raw_client
+from tests.integration.test_sim_fuzz import LIMIT_ORDER
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,8 @@ async def ask(client: RawClient, rng: random.Random) -> None:
             *rng.choice(
                 [
                     [49, 1],
+                    order(rng.randrange(1, 60), rng.choice(["1.0", "1000.0"])),
+                    [4, 1, rng.randrange(1, 60), ""],
                     [2, 2, req_id],
                     asking.market_data(req_id, con_id=AAPL),
                     asking.contract_details(req_id, con_id=AAPL),
@@ -38,6 +41,11 @@ async def ask(client: RawClient, rng: random.Random) -> None:
         await client.writer.drain()
     except ConnectionError:
         pass
+
+
+def order(order_id: int, limit: str) -> list[str]:
+    """Return placeOrder with another id and limit: one that rests, or one that fills."""
+    return [LIMIT_ORDER[0], str(order_id), *(limit if f == "1.0" else f for f in LIMIT_ORDER[2:])]
 
 
 async def disturb(gateway: Gateway, rng: random.Random) -> None:
@@ -109,6 +117,7 @@ async def test_after_any_faults_a_cleared_gateway_is_as_new(seed: int) -> None:
         async with raw_client(gateway, 9) as fresh:
             fresh.send(*asking.market_data(1, con_id=AAPL))
             await fresh.until(1)
+        assert gateway.ledger.orders.events
         counts = gateway.ledger.counts
         failures = {"sessions_failed", "answers_failed", "turns_failed", "faults_failed"}
         assert not failures & counts.keys()
