@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -177,11 +177,14 @@ async def test_every_field_of_a_good_request_may_be_hostile() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_minute_of_fuzzed_bytes_leaves_one_gateway_standing() -> None:
-    asyncio.run(_a_minute())
+def test_a_minute_of_fuzzed_bytes_leaves_one_gateway_standing(
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("connections", asyncio.run(_a_minute()))
 
 
-async def _a_minute() -> None:
+async def _a_minute() -> int:
+    """Fuzz for a minute; return how many connections that were."""
     told: list[tuple[bytes, bool]] = []
 
     @settings(
@@ -200,6 +203,7 @@ async def _a_minute() -> None:
                 await misbehave(gateway, data, after_handshake=after_handshake)
         await eventually(lambda: len(gateway.connections) == 1)
         judge(gateway)
+        return gateway.ledger.counts["sessions_opened"]
 
 
 @pytest.mark.anyio
