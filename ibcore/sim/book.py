@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from ibcore.sim import corrections, executions, hours, ordermessages
+from ibcore.sim import conditions, corrections, hours, ordermessages
 from ibcore.sim.blotter import Blotter
 from ibcore.sim.config import Clock, SimConfig
 from ibcore.sim.marks import Marks
@@ -19,7 +19,7 @@ from ibcore.sim.orderids import OrderIds
 from ibcore.sim.orderledger import OrderEvent, OrderLedger
 from ibcore.sim.orderwire import OrderWire
 from ibcore.sim.tickets import Fill, Ticket
-from ibcore.sim.triggers import marketable, trail, triggers
+from ibcore.sim.triggers import expired, marketable, trail, triggers
 
 _AT_ONCE: Final = frozenset({"IOC", "FOK"})
 
@@ -163,9 +163,22 @@ class Book:
             self.cancel(ticket, "Order expired.")
         elif ticket.starts is not None and now < ticket.starts:
             return
+        elif ticket.order.conditions and not ticket.released:
+            self._look(ticket, now)
         elif ticket.held == "hours":
             ticket.held = "" if hours.is_open(now) else "hours"
         elif not ticket.held:
+            self._work(ticket)
+
+    def _look(self, ticket: Ticket, now: datetime) -> None:
+        """Look at the conditions of an order: it begins to work, or ends, when they are met."""
+        met = conditions.met(ticket.order, now, self._marks.look)
+        ends = ticket.order.flag("conditions_cancel_order")
+        if met and ends:
+            self.cancel(ticket, "The conditions of the order are met.")
+        elif met:
+            ticket.released = True
+        elif ends and not ticket.held:
             self._work(ticket)
 
     def _work(self, ticket: Ticket) -> None:
@@ -279,12 +292,3 @@ class Book:
         if not fill.is_summary:  # what a combination costs is said of its legs
             values = ordermessages.commission_report(fill)
             self.wire.tell(fill.ticket.owner, "commission_report", **values)
-
-
-def expired(ticket: Ticket, now: datetime) -> bool:
-    """Whether a DAY order's day is over in New York, or a GTD order's time has come."""
-    tif = ticket.order.text("tif")
-    if tif == "GTD":
-        until = executions.parse_time(ticket.order.text("good_till_date"))
-        return until is not None and now >= until
-    return tif != "GTC" and f"{hours.new_york_date(now):%Y%m%d}" > ticket.last_day

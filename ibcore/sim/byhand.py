@@ -33,6 +33,7 @@ class ByHand:
         if not isinstance(contract, Contract):
             raise ValueError(contract.text)
         refusal: Refusal | None = orderrules.check(order, contract, account=self._account)
+        refusal = refusal or orderrules.check_conditions(order, self._universe)
         if refusal is not None:
             raise ValueError(refusal.text)
         exchange = spec.exchange or "SMART"

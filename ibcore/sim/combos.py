@@ -41,16 +41,21 @@ def resolve(universe: Universe, spec: Spec, said: Sequence[Sequence[str]]) -> Co
 
 
 def _leg(universe: Universe, con_id: str, ratio: str, action: str) -> Leg | str:
-    contract = universe.by_id.get(int(con_id)) if con_id.isdecimal() else None
+    contract = universe.by_id.get(_integer(con_id))
     if contract is None:
         return f"Invalid contract id of a combo leg: {con_id}."
     if contract.sec_type not in ("STK", "OPT", "FUT"):
         return f"A contract of type {contract.sec_type} cannot be a combo leg."
-    if not ratio.isdecimal() or not 0 < int(ratio) <= 1_000:
+    if not 0 < _integer(ratio) <= 1_000:
         return f"Invalid ratio of a combo leg: {ratio}."
     if action not in ("BUY", "SELL", "SSHORT"):
         return f"Invalid action of a combo leg: {action}."
-    return Leg(contract, int(ratio), action == "BUY")
+    return Leg(contract, _integer(ratio), action == "BUY")
+
+
+def _integer(text: str) -> int:
+    """Read a number that a client wrote; 0 for what is none, or has more digits than any id."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else 0
 
 
 def combination(symbol: str, legs: Sequence[Leg]) -> Contract:

@@ -61,6 +61,7 @@ class Desk:
         order = request.order
         self._book.ids.use(session.client_id, request.req_id)
         refusal = orderrules.check(order, contract, account=self._config.account)
+        refusal = refusal or orderrules.check_conditions(order, self._universe)
         parent = self._parent(session, order)
         if refusal is None and isinstance(parent, Refusal):
             refusal = parent
@@ -193,6 +194,7 @@ class Desk:
         same = contract.con_id == ticket.contract.con_id
         refusal = orderrules.check_change(ticket.order, order, same_contract=same)
         refusal = refusal or orderrules.check(order, contract, account=self._config.account)
+        refusal = refusal or orderrules.check_conditions(order, self._universe)
         if refusal is None and order.quantity < ticket.filled:
             refusal = orderrules.rejected("The new size is below what is filled.")
         if refusal is not None or order.quantity == ticket.filled:

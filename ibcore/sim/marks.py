@@ -41,6 +41,14 @@ class Marks:
         self.release(contract)
         return price
 
+    def look(self, con_id: int) -> Quote:
+        """Return what the board of a contract shows, held or not."""
+        contract = self._source.universe.by_id[con_id]
+        self.hold(contract)
+        quote = self.quote(contract)
+        self.release(contract)
+        return quote
+
     def spot(self, contract: Contract) -> float:
         """Return what an option's underlying costs."""
         stock = self._source.universe.stocks.get(contract.symbol)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ibcore.sim import combos, executions
+from ibcore.sim import combos, conditions, executions
 from ibcore.sim.contracts import Contract, Spec, Universe
 from ibcore.sim.orders import Order
 from ibcore.sim.tickets import Ticket
@@ -190,12 +190,16 @@ def _check_simulated(order: Order, contract: Contract) -> Refusal | None:
         return rejected(f"Not simulated: the algorithm {algo}.")
     if algo and order.order_type not in _ALGO_TYPES:
         return rejected(f"The algorithm {algo} needs a market or a limit order.")
-    if order.conditions:
-        return rejected("Conditions are not simulated.")
     for name, what in _NOT_SIMULATED.items():
         if order.text(name) not in ("", "0", "0.0", "None"):
             return rejected(f"Not simulated: {what}.")
     return None
+
+
+def check_conditions(order: Order, universe: Universe) -> Refusal | None:
+    """Refuse conditions that nobody here can watch."""
+    problem = conditions.problem(order, universe)
+    return rejected(f"Not simulated: {problem}.") if problem else None
 
 
 def on_grid(price: float, contract: Contract) -> bool:

@@ -90,6 +90,7 @@ class Ticket:
     routed: bool = False
     held: str = ""  # child: the parent is not filled; else the reason of a wait
     starts: datetime | None = None  # goodAfterTime
+    released: bool = False  # its conditions were met
     cancelling: bool = False
     cancels_at: float = 0.0  # monotonic; a fill may come before
     parent_perm_id: int = 0

@@ -1,9 +1,11 @@
-"""Trailing stops and triggers: pure functions of a ticket and what the market shows."""
+"""Trailing stops, triggers, expiry: pure functions of a ticket and what market and clock show."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
+from ibcore.sim import executions, hours
 from ibcore.sim.contracts import Contract
 from ibcore.sim.quotes import Quote
 from ibcore.sim.tickets import Ticket
@@ -80,3 +82,12 @@ def marketable(ticket: Ticket, quote: Quote) -> tuple[float, float]:
         if beyond:
             return 0.0, 0.0
     return price, size
+
+
+def expired(ticket: Ticket, now: datetime) -> bool:
+    """Whether a DAY order's day is over in New York, or a GTD order's time has come."""
+    tif = ticket.order.text("tif")
+    if tif == "GTD":
+        until = executions.parse_time(ticket.order.text("good_till_date"))
+        return until is not None and now >= until
+    return tif != "GTC" and f"{hours.new_york_date(now):%Y%m%d}" > ticket.last_day

@@ -9,6 +9,7 @@ from ibapi.contract import ComboLeg, Contract
 from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.order_cancel import OrderCancel
+from ibapi.order_condition import Create, OrderCondition
 from ibapi.tag_value import TagValue
 
 from ibcore.sim.threaded import ThreadedGateway
@@ -196,3 +197,19 @@ def test_the_master_client_hears_of_the_orders_of_others(ib_gateway: ThreadedGat
         other.reqCurrentTime()
         other.first("currentTime")
         assert not other.of("openOrder") + other.of("execDetails") + other.of("orderStatus")
+
+
+def test_conditions_hold_an_order_back_and_let_it_go(ib_gateway: ThreadedGateway) -> None:
+    with official_client(ib_gateway.port) as client:
+        order_id = next_id(client)
+        for number, is_more in enumerate((True, False)):
+            condition = Create(OrderCondition.Price)
+            condition.conId, condition.exchange, condition.price = 265598, "SMART", 9000.0
+            condition.isMore, condition.triggerMethod = is_more, 0
+            held = order("BUY", 1, "MKT")
+            held.conditions = [condition]
+            client.placeOrder(order_id + number, APPLE, held)
+        status(client, order_id + 1, "Filled")
+        assert {said[2].orderId for said in client.of("execDetails")} == {order_id + 1}
+        told = client.first("openOrder", lambda number, *_: number == order_id)[2]
+        assert [(c.conId, c.price, c.isMore) for c in told.conditions] == [(265598, 9000.0, True)]

@@ -15,10 +15,12 @@ from ib_async import (
     MarketOrder,
     Option,
     Order,
+    PriceCondition,
     Stock,
     StopLimitOrder,
     StopOrder,
     TagValue,
+    TimeCondition,
     Trade,
 )
 
@@ -668,3 +670,21 @@ async def test_two_orders_by_hand_are_two_and_are_not_client_0_s_before_they_are
         frames = await zero.until(53)
     assert [frame[0] for frame in frames[:3]] == ["100", "5", "3"]  # nothing came before
     assert {frame[1] for frame in frames if frame[0] == "3"} == {"-1", "-2"}
+
+
+async def test_an_order_waits_for_its_conditions_and_tells_them_again(
+    gateway: Gateway, ib: IB
+) -> None:
+    contract = await apple(ib)
+    far = PriceCondition(price=9_000.0, conId=AAPL, exch="SMART", isMore=True, conjunction="o")
+    near = PriceCondition(price=9_000.0, conId=AAPL, exch="SMART", isMore=False)
+    soon = TimeCondition(time="20200102 10:00:00 US/Eastern", isMore=True)
+    waiting, going = (
+        ib.placeOrder(contract, MarketOrder("BUY", 1, tif="DAY", conditions=listed))
+        for listed in ([far], [near, soon])
+    )
+    await filled(going)
+    assert (waiting.orderStatus.status, waiting.filled()) == ("PreSubmitted", 0)
+    async with trader(gateway, 2) as other:
+        [shown] = await other.reqAllOpenOrdersAsync()
+        assert shown.order.conditions == [far]

@@ -114,10 +114,11 @@ class Floor:
                 (str(leg.con_id), "1", side, "SMART", "0", "0", "", "-1")
                 for leg, side in ((CALL, "BUY"), (HIGHER, "SELL"))
             )
+        conditions: Group = values.pop("conditions", ())
         said = {"action": "BUY", "tif": "DAY", "transmit": "1", **values}
         order = Order({
             **{name: str(value) for name, value in said.items()},
             "order_type": kind, "total_quantity": str(quantity),
-        }, legs=legs)  # fmt: skip
+        }, legs=legs, conditions=conditions)  # fmt: skip
         self.trading.desk.place(client, PlaceOrder(3, order_id, spec, order))  # type: ignore[arg-type]
         return self.book.find(client.client_id, order_id)

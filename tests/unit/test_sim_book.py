@@ -373,3 +373,60 @@ def test_a_resting_limit_adds_liquidity_and_a_market_order_takes_it(floor: Floor
     floor.hand.quote(199.9, 300.0, 200.0, 500.0, last=200.0)
     floor.book.turn()
     assert (resting.fills[0].liquidity, taking.fills[0].liquidity) == (1, 2)
+
+
+PRICE = ("1", "a", "1", "205.0", str(AAPL.con_id), "SMART", "0")
+TIME = ("3", "a", "1", "20261123 11:00:00 US/Eastern")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "moved", "waited", "works"),
+    [
+        ((PRICE,), False, False, False),
+        ((PRICE,), True, False, True),
+        ((TIME,), False, True, True),
+        ((PRICE, TIME), True, False, False),
+        ((PRICE, TIME), True, True, True),
+        ((("1", "o", *PRICE[2:]), TIME), False, True, True),
+    ],
+)
+def test_an_order_begins_when_its_conditions_are_met(
+    floor: Floor, conditions: Any, moved: bool, waited: bool, works: bool
+) -> None:
+    ticket = floor.place("MKT", conditions=conditions)
+    floor.book.turn()
+    floor.book.turn()
+    assert (ticket.status, ticket.filled) == ("PreSubmitted", 0)
+    if moved:
+        floor.hand.quote(205.0, 300.0, 205.1, 500.0, last=205.05)
+    floor.hand.at += timedelta(hours=1 if waited else 0)
+    floor.book.turn()
+    floor.hand.quote(200.0, 300.0, 200.1, 500.0, last=200.05)  # once met is met
+    floor.book.turn()
+    assert (ticket.status == "Filled") is works
+
+
+def test_conditions_may_cancel_an_order_that_works_until_then(floor: Floor) -> None:
+    ticket = floor.place("LMT", 700, lmt_price=200.1, conditions=(PRICE,),
+                         conditions_cancel_order=1)  # fmt: skip
+    floor.book.turn()
+    assert ticket.filled == 500
+    floor.hand.quote(205.0, 300.0, 205.1, 500.0, last=205.05)
+    floor.book.turn()
+    assert (ticket.status, floor.client.codes) == ("Cancelled", [202])
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        ("4", "a", "1", "30"),
+        ("1", "a", "1", "5", str(CALL.con_id), "SMART", "0"),
+        ("1", "a", "1", "5", "77", "SMART", "0"),
+        ("1", "a", "1", "x", str(AAPL.con_id), "SMART", "0"),
+        ("1", "a", "1", "5", str(AAPL.con_id), "SMART", "3"),
+        ("3", "a", "1", "noon"),
+    ],
+)
+def test_a_condition_that_nobody_watches_is_refused(floor: Floor, condition: Any) -> None:
+    ticket = floor.place("MKT", conditions=(condition,))
+    assert (ticket.status, floor.client.codes) == ("Inactive", [201])
