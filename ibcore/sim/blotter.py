@@ -32,6 +32,12 @@ class Piece:
         """The quantity, below 0 for a sale."""
         return self.quantity if self.is_buy else -self.quantity
 
+    @property
+    def is_of_options(self) -> bool:
+        """Whether an option exchange executes it."""
+        legs = self.contract.legs
+        return (legs[0].contract if legs else self.contract).is_option
+
 
 class Blotter:
     """Every execution of one gateway."""
@@ -78,7 +84,7 @@ class Blotter:
             executions.exec_id(self._seed, self._executed, piece.part),
             self._clock.unix_ns(),
             executions.time_text(self._clock.utcnow()),
-            executions.exchange(self._executed, option=piece.contract.is_option),
+            executions.exchange(self._executed, option=piece.is_of_options),
             piece.quantity, piece.price, share.filled, share.average, due, realized, liquidity,
             self._numbered,
         )  # fmt: skip

@@ -98,6 +98,7 @@ async def test_a_spread_fills_leg_by_leg_as_tws_reports_it(gateway: Gateway, ib:
     base = whole.execution.execId.removesuffix(".01.01")
     told = [fill.execution.execId for fill in trade.fills]
     assert told == [f"{base}.01.01", f"{base}.02.01", f"{base}.03.01"]
+    assert {fill.execution.exchange for fill in trade.fills} == {long.execution.exchange}
     net = long.execution.price - short.execution.price
     assert whole.execution.price == pytest.approx(net)
     assert trade.orderStatus.avgFillPrice == pytest.approx(net)
