@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ibcore.sim import ordermessages, wire
 from ibcore.sim.contracts import Contract
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from ibcore.sim.session import Session
 
 Value = tuple[str, str, str]
+
+# What the tag $LEDGER stands for: balances by currency, none of the account's other values.
+_LEDGER: Final = frozenset(
+    {"AccruedCash", "CashBalance", "Currency", "ExchangeRate", "NetLiquidationByCurrency",
+     "OptionMarketValue", "RealizedPnL", "StockMarketValue", "UnrealizedPnL"}
+)  # fmt: skip
 
 
 class Account:
@@ -128,9 +134,9 @@ class Account:
         self, session: Session, request: AccountSummary, *, first: bool = True
     ) -> None:
         """Send 63 for each tag that is asked for, and the first time 64."""
-        wants_all = any(tag.startswith("$LEDGER") for tag in request.tags)
+        ledger = any(tag.startswith("$LEDGER") for tag in request.tags)
         for key, value, currency in self.values():
-            if wants_all or key in request.tags:
+            if key in request.tags or (ledger and key in _LEDGER):
                 session.send_message(
                     "account_summary",
                     req_id=request.req_id,

@@ -47,3 +47,12 @@ async def test_details_are_of_the_exchange_that_was_asked_for(exchange: str) -> 
         client.send(*asking.contract_details(1, con_id=265598, exchange=exchange))
         [told, _end] = await client.until(52)
         assert told[DETAILS.index("exchange") + 2] == exchange
+
+
+async def test_the_ledger_tag_stands_for_balances_only() -> None:
+    """Samples of every client ask for $LEDGER; a gateway does not send the whole account for it."""
+    async with Gateway() as gateway, raw_client(gateway) as client:
+        client.send(62, 1, 5, "All", "$LEDGER:ALL,BuyingPower")
+        tags = {fields[4] for fields in (await client.until(64))[:-1]}
+        assert tags >= {"CashBalance", "ExchangeRate", "StockMarketValue", "BuyingPower"}
+        assert tags & {"AccountCode", "AccountType", "NetLiquidation", "InitMarginReq"} == set()
