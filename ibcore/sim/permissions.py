@@ -59,8 +59,9 @@ class Permissions:
         self.closed = closed
 
     def grant(self, contract: Contract) -> str:
-        """Return what is granted for the contract's symbol."""
-        return self._granted.get(contract.symbol, self._granted.get("*", "live"))
+        """Return what is granted for the contract's symbol; a combination's is its first leg's."""
+        traded = contract.legs[0].contract if contract.legs else contract
+        return self._granted.get(traded.symbol, self._granted.get("*", "live"))
 
     def is_live(self, contract: Contract) -> bool:
         """Whether everything that needs a subscription may be asked for."""

@@ -213,3 +213,27 @@ async def test_a_line_of_a_combination_that_cannot_be_is_refused(gateway: Gatewa
     ib.client.reqContractDetails(ib.client.getReqId(), spread(gateway))  # 321 ends no request
     await eventually(lambda: codes == [321, 321])
     assert gateway.subscriptions.count == 0
+
+
+async def test_a_combination_needs_the_permission_of_its_legs() -> None:
+    async with Gateway(SimConfig(permissions={"AAPL": "none"})) as gateway:
+        ib = IB()
+        await ib.connectAsync("127.0.0.1", gateway.port, clientId=1)
+        codes: list[int] = []
+        ib.errorEvent += lambda _id, number, *_rest: codes.append(number)
+        bag = spread(gateway)
+        bag.symbol = "ANY"
+        ib.reqMktData(bag)
+        await eventually(lambda: 354 in codes)
+        await sever(ib)
+
+
+async def test_in_rate_mode_a_combination_s_line_is_opened_and_still() -> None:
+    async with Gateway(SimConfig(rate=500.0)) as gateway:
+        ib = IB()
+        await ib.connectAsync("127.0.0.1", gateway.port, clientId=1)
+        ib.reqMktData(spread(gateway))
+        apple = ib.reqMktData(Contract(conId=265598, exchange="SMART"))
+        await eventually(lambda: apple.hasBidAsk() and len(gateway.ledger.sent_ticks) > 100)
+        assert gateway.subscriptions.count == 2
+        await sever(ib)
