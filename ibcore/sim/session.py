@@ -277,8 +277,17 @@ class Session:
         """Close the connection after what is queued has been handed over."""
         await self.out.close()
         self._note("closed", why)
-        self._writer.close()
         try:
-            await asyncio.wait_for(self._writer.wait_closed(), 1.0)
-        except (asyncio.TimeoutError, TimeoutError, ConnectionError):
+            await asyncio.wait_for(self._part(), 1.0)
+        except (asyncio.TimeoutError, TimeoutError, ConnectionError, OSError):
             self.abort(why)
+
+    async def _part(self) -> None:
+        # Closing with something unread resets the connection, and the client loses the words
+        # that said why (100, 326): so only our half ends, until the client has ended its own.
+        if not self._writer.is_closing():
+            self._writer.write_eof()
+            while await self._reader.read(1 << 16):
+                pass
+        self._writer.close()
+        await self._writer.wait_closed()

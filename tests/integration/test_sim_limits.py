@@ -41,6 +41,7 @@ async def test_too_many_messages_are_answered_100_several_times_and_then_cut_off
     async with raw_client(simulator, 1) as hasty, raw_client(simulator, 2) as other:
         for _ in range(200):
             hasty.send(49, 1)
+        # Most of the 200 are never read; that must not cost the client the words that say why.
         frames = frames_of(await hasty.closed())
         assert 45 <= sum(frame[0] == "49" for frame in frames) <= 60
         assert [frame for frame in frames if frame[0] == "4"] == [TOO_MANY] * 5
