@@ -613,6 +613,8 @@ async def test_what_was_before_midnight_in_new_york_is_not_told_again() -> None:
         moved.move(hours=1)
         async with trader(gateway, 2) as next_day:
             assert next_day.fills() == []
+            long_ago = ExecutionFilter(time="20200101 00:00:00 UTC")
+            assert await next_day.reqExecutionsAsync(long_ago) == []
             assert await next_day.reqCompletedOrdersAsync(False) == []
             assert [position.position for position in next_day.positions()] == [1]
 
@@ -666,6 +668,7 @@ async def test_two_orders_by_hand_are_two_and_are_not_client_0_s_before_they_are
             gateway.trading.by_hand.enter(order, Spec(con_id=AAPL))
         book = gateway.trading.book
         await eventually(lambda: all(ticket.routed for ticket in book.live))
+        assert book.find(0, 0) is None  # client 0 has no way to change one before it is bound
         zero.send(5, 1)
         frames = await zero.until(53)
     assert [frame[0] for frame in frames[:3]] == ["100", "5", "3"]  # nothing came before
