@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 from psycopg.rows import dict_row
 
-from ibcore import config, db, upkeep
+from ibcore import config, db, roles, upkeep
 from ibcore.config import MaintenanceSettings
 from ibcore.domain import RequestState
 from ibcore.errors import NotReady, RequestFailed, RequestTimedOut
@@ -53,8 +53,8 @@ class Client:
 
     @classmethod
     def from_settings(cls) -> Client:
-        """Return a client of the configured database."""
-        return cls(db.resolve_url(config.load()))
+        """Return a client of the configured database, or raise DatabaseUnavailable."""
+        return cls(roles.url_as(db.resolve_url(config.load()), "flows"))
 
     async def ask(self, what: Ask, *, on_progress: OnProgress = _ignore) -> dict[str, Any]:
         """Return the sidecar's answer, or raise why there is none."""

@@ -208,8 +208,12 @@ def head_revision() -> str:
     return max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
-def migrate(url: str, *, to: str = "head") -> None:
-    """Bring the schema to `to` ("head", "base" or a revision), in one transaction."""
+def migrate(url: str, *, to: str = "head", lock_timeout_s: float = 5.0) -> None:
+    """Bring the schema to `to` ("head", "base" or a revision), in one transaction.
+
+    Raises SchemaMismatch when the schema is newer than this code, DatabaseUnavailable when a
+    table stays locked for longer than `lock_timeout_s`.
+    """
     # Alembic and SQLAlchemy take a third of a second to import, and the sidecar needs neither.
     from alembic import command
     from alembic.config import Config
@@ -224,7 +228,7 @@ def migrate(url: str, *, to: str = "head") -> None:
     with translated(), psycopg.connect(text) as driver:
         engine = create_engine("postgresql+psycopg://", creator=lambda: driver, poolclass=NullPool)
         with engine.connect() as connection:
-            config.attributes["connection"] = connection
+            config.attributes |= {"connection": connection, "lock_timeout_s": lock_timeout_s}
             try:
                 step(config, to)
             except CommandError as unknown:

@@ -7,6 +7,13 @@
 -- Day partitions from yesterday to today + N; says what it made and what it had to leave.
 SELECT partition, outcome FROM ibkeeper.ensure_partitions(%(days_ahead)s);
 
+-- may_take_role --
+-- MEMBER is enough before PostgreSQL 16; since then a membership may leave SET ROLE out.
+SELECT pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+                             THEN 'SET' ELSE 'MEMBER' END) AS may
+  FROM pg_roles
+ WHERE rolname = %(role)s;
+
 -- try_upkeep_lock --
 -- Held by the connection: the flow and `ibkeeper db maintain` must not do the same day at once.
 SELECT pg_try_advisory_lock(hashtextextended('ibkeeper.upkeep', 0)) AS held;
@@ -60,9 +67,11 @@ SELECT datname FROM pg_database;
 SELECT pg_try_advisory_lock(hashtextextended('ibkeeper.sidecar.' || %(name)s, 0)) AS held;
 
 -- sidecar_lock_holder --
--- The lock says which backend, the row says which process on which machine.
+-- The lock says which backend, the row says which process on which machine, and since when to a
+-- role that may not look at other backends.
 WITH key AS (SELECT hashtextextended('ibkeeper.sidecar.' || %(name)s, 0) AS k)
-SELECT s.pid, s.host, s.heartbeat_at, a.application_name AS application, a.backend_start
+SELECT s.pid, s.host, s.heartbeat_at, a.application_name AS application,
+       coalesce(a.backend_start, s.started_at) AS backend_start
   FROM key
   JOIN pg_locks l
     ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

@@ -19,7 +19,7 @@ import anyio
 from ib_async import IB
 from psycopg.conninfo import conninfo_to_dict
 
-from ibcore import chain, db
+from ibcore import chain, db, roles
 from ibcore.clock import monotonic
 from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
@@ -82,6 +82,7 @@ async def serve(settings: Settings) -> None:
     ib_defaults(settings.defaults)  # a wrong time zone must not wait for the first connection
     url = db.resolve_url(settings)
     hide(_password(db.conninfo(url, application="sidecar")))
+    url = await anyio.to_thread.run_sync(roles.url_as, url, "writer")
     heartbeat = Heartbeat(url, sidecar=settings.sidecar.name, every_s=settings.sidecar.heartbeat_s)
     try:
         epoch = await heartbeat.claim(lines_limit=settings.gateway.lines)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import anyio
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ibcore import config, db, upkeep
+from ibcore import config, db, roles, upkeep
 from ibcore.config import MaintenanceSettings
 from ibcore.errors import ConfigRefused
 
@@ -19,9 +19,16 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def url() -> None:
+def url(
+    role: Annotated[
+        str | None, typer.Option(help="With the login ibkeeper_ROLE (reader, …), no password.")
+    ] = None,
+) -> None:
     """Print the database URL, password included: for scripts."""
-    typer.echo(db.resolve_url(config.load()))
+    found = db.resolve_url(config.load())
+    if role is not None and role not in get_args(roles.Role):
+        raise typer.BadParameter(f"{role} is none of {', '.join(get_args(roles.Role))}")
+    typer.echo(found if role is None else roles.login_url(found, cast(roles.Role, role)))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 -- Rows that are written once. Only upkeep, in the name of the table's owner, may remove them.
 
+-- Upkeep says so by set_config: a function that is SET to a parameter of ours is for superusers.
 CREATE FUNCTION ibkeeper.guard_written_once() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN

@@ -35,8 +35,7 @@ COMMENT ON FUNCTION ibkeeper.stray_days IS 'Days whose rows came before their pa
 -- The rows of a day move from the stray partition to one of their own, in one transaction: at no
 -- moment are they missing or there twice. ATTACH looks for what came meanwhile, and fails on it.
 CREATE FUNCTION ibkeeper.settle_strays(market_table text, a_day date) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '2s'
-SET ibkeeper.upkeep = 'on' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
 DECLARE
     partition text := market_table || '_' || to_char(a_day, 'YYYYMMDD');
     stray text := market_table || '_stray';
@@ -52,10 +51,12 @@ BEGIN
              INCLUDING COMMENTS)', partition, market_table);
     EXECUTE format('COMMENT ON TABLE ibkeeper.%I IS %L', partition,
         'Rows of ' || market_table || ' of ' || a_day || ' (UTC).');
+    PERFORM set_config('ibkeeper.upkeep', 'on', true);
     EXECUTE format(
         'WITH gone AS (DELETE FROM ibkeeper.%I WHERE ts >= %L AND ts < %L RETURNING *)
          INSERT INTO ibkeeper.%I SELECT * FROM gone', stray, day_from, day_to, partition);
     GET DIAGNOSTICS moved = ROW_COUNT;
+    PERFORM set_config('ibkeeper.upkeep', 'off', true);
     EXECUTE format('ALTER TABLE ibkeeper.%I ATTACH PARTITION ibkeeper.%I FOR VALUES FROM (%L) TO (%L)',
         market_table, partition, day_from, day_to);
     RETURN 'settled ' || moved || ' rows';

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION ibkeeper.drop_day IS
 -- The ledger stops a batch from being committed twice. The last hour of each spool stays whatever
 -- its age: a sidecar that was down since then may still send the end of it again.
 CREATE FUNCTION ibkeeper.prune_ledger(keep_days int) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET ibkeeper.upkeep = 'on' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     n_rows bigint;
 BEGIN
@@ -43,11 +43,13 @@ BEGIN
         RAISE EXCEPTION 'the ledger is kept for 7 days at least'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    PERFORM set_config('ibkeeper.upkeep', 'on', true);
     DELETE FROM ibkeeper.ingest_batch AS b
      USING (SELECT spool, max(committed_at) AS newest FROM ibkeeper.ingest_batch GROUP BY spool) AS s
      WHERE s.spool = b.spool AND b.committed_at < s.newest - interval '1 hour'
        AND b.committed_at < clock_timestamp() - make_interval(days => keep_days);
     GET DIAGNOSTICS n_rows = ROW_COUNT;
+    PERFORM set_config('ibkeeper.upkeep', 'off', true);
     RETURN n_rows;
 END $$;
 COMMENT ON FUNCTION ibkeeper.prune_ledger IS

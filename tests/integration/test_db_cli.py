@@ -30,6 +30,45 @@ def test_url_prints_the_url_and_nothing_else(db_url: str) -> None:
     assert ibkeeper("db", "url", url=db_url).stdout == f"{db_url}\n"
 
 
+def test_a_url_with_the_login_of_a_role_has_no_password(db_url: str) -> None:
+    secret = db_url.replace("postgres:@", "postgres:hunter2@")
+    done = ibkeeper("db", "url", "--role", "reader", url=secret)
+
+    assert done.stdout.startswith("postgresql://ibkeeper_reader@")
+    assert "hunter2" not in done.stdout
+    with psycopg.connect(done.stdout.strip()) as reader:
+        assert reader.execute("SELECT current_user").fetchone() == ("ibkeeper_reader",)
+
+
+def test_a_role_that_does_not_exist_is_a_usage_error(db_url: str) -> None:
+    done = ibkeeper("db", "url", "--role", "owner", url=db_url)
+
+    assert done.returncode == 2
+    assert "owner is none of writer, orders, flows, reader" in done.stderr
+
+
+def test_maintain_says_what_it_did(db_url: str) -> None:
+    done = ibkeeper("db", "maintain", url=db_url)
+
+    assert done.returncode == 0, done.stderr
+    assert "days ahead: quote_" in done.stdout
+    assert "ledger: ingest_batch: 0 entries deleted" in done.stdout
+
+
+def test_a_database_newer_than_the_program_is_refused_with_3(db_url: str) -> None:
+    with psycopg.connect(db_url, autocommit=True) as conn:
+        conn.execute("UPDATE ibkeeper.alembic_version SET version_num = '9999'")
+        try:
+            done = ibkeeper("db", "migrate", url=db_url)
+        finally:
+            conn.execute(
+                "UPDATE ibkeeper.alembic_version SET version_num = %s", [db.head_revision()]
+            )
+
+    assert done.returncode == 3
+    assert "at 9999, newer than this program" in done.stderr
+
+
 def test_migrate_may_be_repeated(db_url: str) -> None:
     done = ibkeeper("db", "migrate", url=db_url)
 

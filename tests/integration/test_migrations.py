@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import anyio
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,8 +18,9 @@ from sqlalchemy.pool import NullPool
 
 from ibcore import db
 from ibcore.embedded import Server
-from ibcore.errors import SchemaMismatch
+from ibcore.errors import DatabaseUnavailable, SchemaMismatch
 from ibcore.models import METADATA, SCHEMA
+from tests.integration.recording import record, recording, stored_seqs
 
 MARKET = ("quote", "trade", "greeks", "instrument_stat")
 
@@ -91,8 +94,36 @@ def test_a_newer_schema_is_refused_before_anything_is_changed(empty_url: str) ->
     with psycopg.connect(empty_url) as conn:
         conn.execute("UPDATE ibkeeper.alembic_version SET version_num = '9999'")
 
-    with pytest.raises(SchemaMismatch, match="Run the newer ibkeeper"):
+    with pytest.raises(SchemaMismatch, match=r"at 9999, newer than this.*Run the newer ibkeeper"):
         db.migrate(empty_url)
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_long(empty_url: str) -> None:
+    db.migrate(empty_url, to="0001")
+    with psycopg.connect(empty_url) as holder:
+        holder.execute("LOCK TABLE ibkeeper.trade IN ROW EXCLUSIVE MODE")
+        with pytest.raises(DatabaseUnavailable, match=r"could not be locked.*Nothing was changed"):
+            db.migrate(empty_url, lock_timeout_s=0.05)
+    assert "v bar_1m" not in _everything(empty_url)
+    db.migrate(empty_url)
+    assert "v bar_1m" in _everything(empty_url)
+
+
+@pytest.mark.anyio
+async def test_migrating_costs_a_running_recorder_no_row(empty_url: str) -> None:
+    db.migrate(empty_url, to="0003")
+    dice = random.Random(4)
+    async with recording(empty_url) as recorder:
+        rows = record(recorder, dice, 200)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, db.migrate, empty_url)
+            for _ in range(50):
+                rows += record(recorder, dice, 20)
+                await anyio.sleep(0.005)
+        rows += record(recorder, dice, 200)
+        assert await recorder.drain(10.0) == 0
+
+    assert stored_seqs(empty_url) == [row.seq for row in rows]
 
 
 def test_a_failing_migration_leaves_nothing_behind(empty_url: str) -> None:

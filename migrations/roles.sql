@@ -1,0 +1,146 @@
+-- Who may do what. Applied after every migration, as often as one likes: grants are no history.
+-- Where the migrating login may not make roles nothing is made, and everything belongs to it.
+
+DO $$
+DECLARE
+    may boolean := (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user);
+    super boolean := (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
+    made record;
+BEGIN
+    FOR made IN VALUES ('ibkeeper_owner', 'NOLOGIN'), ('ibkeeper_writer', 'LOGIN'),
+        ('ibkeeper_orders', 'LOGIN'), ('ibkeeper_flows', 'LOGIN'), ('ibkeeper_reader', 'LOGIN') LOOP
+        CONTINUE WHEN NOT may OR EXISTS (SELECT FROM pg_roles WHERE rolname = made.column1);
+        -- A login without a password: nobody comes in until somebody gives it one.
+        EXECUTE format('CREATE ROLE %I %s', made.column1, made.column2);
+        IF NOT super THEN
+            EXECUTE format('GRANT %I TO %I', made.column1, current_user);
+        END IF;
+        IF made.column1 = 'ibkeeper_reader' THEN
+            ALTER ROLE ibkeeper_reader SET statement_timeout = '30s';
+            ALTER ROLE ibkeeper_reader SET idle_in_transaction_session_timeout = '60s';
+            ALTER ROLE ibkeeper_reader SET default_transaction_read_only = on;
+            ALTER ROLE ibkeeper_reader SET search_path = ibkeeper, public;
+        END IF;
+    END LOOP;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    -- Roles are of the whole server: another database was migrated at the same moment.
+    RAISE NOTICE 'the roles were just made by somebody else';
+END $$;
+
+-- Everything belongs to a role that nobody can log in as. Not under TimescaleDB: the owner of its
+-- background jobs must be able to log in.
+DO $$
+DECLARE
+    thing record;
+BEGIN
+    IF ibkeeper.has_timescale()
+        OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ibkeeper_owner')
+        OR NOT pg_has_role('ibkeeper_owner', 'MEMBER') THEN
+        RETURN;
+    END IF;
+    GRANT USAGE, CREATE ON SCHEMA ibkeeper TO ibkeeper_owner;
+    FOR thing IN
+        SELECT format('ALTER %s ibkeeper.%I OWNER TO ibkeeper_owner',
+                      CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                      c.relname) AS statement
+          FROM pg_class c
+         WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+           AND pg_get_userbyid(c.relowner) <> 'ibkeeper_owner'
+           -- The sequence of an identity column follows its table.
+           AND NOT EXISTS (SELECT FROM pg_depend d
+                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                              AND c.relkind = 'S' AND d.deptype IN ('a', 'i'))
+         UNION ALL
+        SELECT format('ALTER FUNCTION %s OWNER TO ibkeeper_owner', p.oid::regprocedure)
+          FROM pg_proc p
+         WHERE p.pronamespace = 'ibkeeper'::regnamespace
+           AND pg_get_userbyid(p.proowner) <> 'ibkeeper_owner'
+    LOOP
+        EXECUTE thing.statement;
+    END LOOP;
+END $$;
+
+-- Functions do nothing that their caller may not do, but for upkeep's, which act as the owner.
+DO $$
+DECLARE
+    who text;
+    upkeep text;
+BEGIN
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ibkeeper FROM PUBLIC;
+    FOREACH who IN ARRAY ARRAY['writer', 'orders', 'flows', 'reader'] LOOP
+        who := 'ibkeeper_' || who;
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = who);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA ibkeeper FROM %I', who);
+        EXECUTE format('GRANT USAGE ON SCHEMA ibkeeper TO %I', who);
+        EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ibkeeper TO %I', who);
+        CONTINUE WHEN who = 'ibkeeper_flows';
+        FOREACH upkeep IN ARRAY ARRAY['settle_strays(text, date)', 'close_day(date)',
+            'drop_day(text, date, int)', 'prune_ledger(int)', 'apply_policies(int, int)'] LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION ibkeeper.%s FROM %I', upkeep, who);
+        END LOOP;
+        IF who <> 'ibkeeper_writer' THEN
+            EXECUTE format(
+                'REVOKE EXECUTE ON FUNCTION ibkeeper.ensure_partitions(int) FROM %I', who);
+        END IF;
+    END LOOP;
+END $$;
+
+-- The matrix. Everybody reads; a table that is not named here is the writer's alone.
+DO $$
+DECLARE
+    who text;
+    entry record;
+    thing record;
+BEGIN
+    FOREACH who IN ARRAY ARRAY['writer', 'orders', 'flows', 'reader'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ibkeeper_' || who);
+        FOR thing IN
+            SELECT c.relname FROM pg_class c
+             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+               AND NOT c.relispartition
+        LOOP
+            EXECUTE format('GRANT SELECT ON ibkeeper.%I TO %I', thing.relname, 'ibkeeper_' || who);
+        END LOOP;
+        FOR entry IN
+            SELECT c.relname, coalesce(m.verbs, CASE who WHEN 'writer' THEN 'INSERT, UPDATE, DELETE' END)
+                       AS verbs
+              FROM pg_class c
+              LEFT JOIN LATERAL (
+                   SELECT CASE who WHEN 'writer' THEN writer WHEN 'flows' THEN flows ELSE '' END
+                     FROM (VALUES
+                           ('quote',            'INSERT',         ''),
+                           ('trade',            'INSERT',         ''),
+                           ('greeks',           'INSERT',         ''),
+                           ('instrument_stat',  'INSERT',         ''),
+                           ('ingest_batch',     'INSERT',         ''),
+                           ('feed_gap',         'INSERT, UPDATE', ''),
+                           ('feed_minute',      'INSERT, UPDATE', ''),
+                           ('quote_latest',     'INSERT, UPDATE, DELETE, TRUNCATE', ''),
+                           ('instrument',       'INSERT, UPDATE', ''),
+                           ('watch',            'UPDATE',         'INSERT, UPDATE, DELETE'),
+                           ('sidecar',          'INSERT, UPDATE', ''),
+                           ('session',          'INSERT, UPDATE', ''),
+                           ('session_event',    'INSERT',         ''),
+                           ('request',          'UPDATE',         'INSERT, UPDATE'),
+                           ('chain_snapshot',   'INSERT',         ''),
+                           ('chain_quote',      'INSERT',         ''),
+                           ('bar_quote_kept',   '',               ''),
+                           ('bar_trade_kept',   '',               ''),
+                           ('bar_day',          '',               ''),
+                           ('state_transition', '',               ''),
+                           ('alembic_version',  '',               '')
+                          ) AS row (name, writer, flows)
+                    WHERE row.name = c.relname
+                   ) AS m (verbs) ON true
+             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p')
+               AND NOT c.relispartition
+        LOOP
+            CONTINUE WHEN coalesce(entry.verbs, '') = '';
+            EXECUTE format('GRANT %s ON ibkeeper.%I TO %I',
+                entry.verbs, entry.relname, 'ibkeeper_' || who);
+        END LOOP;
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'ibkeeper_writer') THEN
+        GRANT USAGE ON SEQUENCE ibkeeper.epoch_seq TO ibkeeper_writer;
+    END IF;
+END $$;
