@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.oracle import Expected, LineOracle, Stored, compare
+from benchmarks.oracle import Expected, Stored, compare
 
 STORED = """
 SELECT r.epoch, i.con_id, r.seq, r.row_kind, r.tick_type, r.n, r.text_value
@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
 
 
 def judge_life(
-    ticks: dict[int, list[dict[str, Any]]],
+    sent: dict[int, list[Expected]],
     rows: dict[int, list[Stored]],
     *,
     until_ns: int,
@@ -64,14 +64,14 @@ def judge_life(
     """Compare one session with one epoch."""
     missing = wrong = count = 0
     late: list[tuple[int, float]] = []
-    for con_id, sent in ticks.items():
-        expected, have = list(LineOracle().rows(sent)), rows.get(con_id, [])
+    for con_id, line in sent.items():
+        expected, have = line, rows.get(con_id, [])
         if not first:
             expected = _without_known_print(expected, have)
         verdict = compare(expected, have, until_ns=until_ns)
         missing, wrong, count = missing + verdict.missing, wrong + verdict.wrong, count + len(have)
         late += verdict.latencies_ms
-    wrong += sum(len(have) for con_id, have in rows.items() if con_id not in ticks)
+    wrong += sum(len(have) for con_id, have in rows.items() if con_id not in sent)
     return Verdict(count, missing, wrong, 0, late)
 
 

@@ -24,6 +24,7 @@ import psycopg
 
 from benchmarks import processes
 from benchmarks.judge import HOLES, Verdict, judge_life, stored
+from benchmarks.oracle import Expected, LineOracle
 from ibcore import db
 from ibcore.clock import unix_ns
 from ibcore.embedded import Server
@@ -155,13 +156,15 @@ class Rig:
             said = (self.home / "sidecar.log").read_text().splitlines()[-10:]
             raise TimeoutError("\n".join([str(late), *said])) from None
 
-    def sent(self) -> dict[int, dict[int, list[dict[str, Any]]]]:
-        """Return what the simulator sent: session -> contract -> ticks."""
-        lines: dict[int, dict[int, list[dict[str, Any]]]] = {}
+    def sent(self) -> dict[int, dict[int, list[Expected]]]:
+        """Return the rows that what was sent must become: session -> contract -> rows."""
+        oracles: dict[tuple[int, int], LineOracle] = {}
+        lines: dict[int, dict[int, list[Expected]]] = {}
         for tick in _ask(self._control, {"do": "ledger"}):
             if "con_id" in tick:
-                of_session = lines.setdefault(tick["session_no"], {})
-                of_session.setdefault(tick["con_id"], []).append(tick)
+                session, con_id = tick["session_no"], tick["con_id"]
+                oracle = oracles.setdefault((session, con_id), LineOracle())
+                lines.setdefault(session, {}).setdefault(con_id, []).extend(oracle.rows([tick]))
         return lines
 
     def judge(self, *lives: Life) -> Verdict:
@@ -171,8 +174,10 @@ class Rig:
         rows_of = stored(self.url)
         assert len(sessions) == len(lives), (len(sessions), lives)
         verdicts = [
-            judge_life(ticks, rows, until_ns=life.safe_until_ns, first=number == 0)
-            for number, (ticks, rows, life) in enumerate(zip(sessions, rows_of, lives, strict=True))
+            judge_life(expected, rows, until_ns=life.safe_until_ns, first=number == 0)
+            for number, (expected, rows, life) in enumerate(
+                zip(sessions, rows_of, lives, strict=True)
+            )
         ]
         late = [latency for verdict in verdicts for latency in verdict.latencies_ms]
         sums = [sum(verdict[place] for verdict in verdicts) for place in range(3)]

@@ -16,13 +16,12 @@ from anyio import to_thread
 
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger
-from ibcore.policy import backoff_s
 from sidecar.batch import Batch
 from sidecar.writer import AlreadyCommitted, Writer
 
 log = get_logger(__name__)
 
-RETRY_MAX_S: Final = 5.0
+RETRY_S: Final = 1.0
 COMMIT_DEADLINE_S: Final = 30.0
 Greet = Callable[[Writer], Awaitable[None]]
 
@@ -46,6 +45,8 @@ class Lane:
         self._name = name
         self._greet = greet
         self._writer: Writer | None = None
+        self._up = anyio.Event()
+        self._failures = 0
 
     async def commit(self, group: Sequence[Batch], *, ask: bool = False) -> list[Refused]:
         """Commit `group`; return what was refused. `ask`: some of it may be there already."""
@@ -60,35 +61,46 @@ class Lane:
 
     async def connect(self) -> Writer:
         """Return the connection, once there is one."""
-        attempt = 0
         while self._writer is None:
             if not await self._connected():
-                attempt += 1
-                await anyio.sleep(min(backoff_s(attempt), RETRY_MAX_S))
+                await anyio.sleep(RETRY_S)
         return self._writer
+
+    async def up(self) -> None:
+        """Wait until there is a connection, without making one."""
+        while self._writer is None:
+            await self._up.wait()
 
     def disconnect(self) -> None:
         """Close the connection, if there is one; what is stuck in it fails at once."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._up = anyio.Event()
 
     async def _insist(self, group: Sequence[Batch], *, ask: bool) -> None:
-        attempt = 0
         while True:
             writer = await self.connect()
             try:
-                return await self._try(writer, group, ask=ask)
+                await self._try(writer, group, ask=ask)
             except AlreadyCommitted:
                 log.info("batches_were_committed", first=group[0].number, lane=self._name)
             except (psycopg.DataError, psycopg.IntegrityError):
                 raise
             except (IbkeeperError, psycopg.Error, TimeoutError, OSError) as failed:
-                attempt += 1
-                log.warning("commit_failed", lane=self._name, attempt=attempt, reason=str(failed))
+                self._tell("commit_failed", failed)
                 self.disconnect()
-                await anyio.sleep(min(backoff_s(attempt), RETRY_MAX_S))
+                await anyio.sleep(RETRY_S if self._failures > 1 else 0)
+            else:
+                self._failures = 0
+                return
             ask = True
+
+    def _tell(self, event: str, failed: BaseException) -> None:
+        # An outage may be long: the 1st, 2nd, 4th, 8th … failure in a row is enough to read.
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            log.warning(event, lane=self._name, failures=self._failures, reason=str(failed))
 
     async def _try(self, writer: Writer, group: Sequence[Batch], *, ask: bool) -> None:
         # A frozen server answers nothing, and its kernel still acknowledges: only a deadline
@@ -105,7 +117,8 @@ class Lane:
                 self._writer = await to_thread.run_sync(Writer.connect, self._url, self._name)
                 await self._greet(self._writer)
         except (DatabaseUnavailable, TimeoutError) as away:
-            log.warning("recorder_waits_for_database", lane=self._name, reason=str(away))
+            self._tell("recorder_waits_for_database", away)
             self.disconnect()
             return False
+        self._up.set()
         return True

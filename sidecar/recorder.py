@@ -44,7 +44,7 @@ from sidecar.writer import Writer
 
 log = get_logger(__name__)
 
-LIVE_ROWS: Final = 20_000
+LIVE_ROWS: Final = 10_000
 GROUP_ROWS: Final = 20_000
 
 
@@ -86,8 +86,9 @@ class Recorder:
         self._spool.on_damage = self._spool_damaged
         self._room = Room.enough
         self._live = Lane(db_url, f"recorder {sidecar}", greet=self._greet)
+        late = Lane(db_url, f"replay {sidecar}")
         self._replay = Replay(
-            self._spool, Lane(db_url, f"replay {sidecar}"), settle=self._settle, busy=self._busy
+            self._spool, late, live=self._live, settle=self._settle, busy=self._busy
         )
         self._latency = LatencyWindow()
         self._book = MinuteBook()
