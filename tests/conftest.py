@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -62,6 +63,20 @@ def db_url(postgres_url: str) -> str:
             tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in filled)
             conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
     return postgres_url
+
+
+@pytest.fixture(scope="session")
+def told(postgres_server: Server) -> Iterator[psycopg.Connection[Any]]:
+    """Return a connection to a database in which the story of docs/sql.md happened."""
+    from tests.sqlbook import story
+
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as conn:
+        conn.execute("CREATE DATABASE sqlbook")
+    url = postgres_server.url("sqlbook")
+    db.migrate(url)
+    story.tell(url)
+    with psycopg.connect(url, autocommit=True) as conn:
+        yield conn
 
 
 @pytest.fixture

@@ -61,12 +61,14 @@ INSERT INTO ibkeeper.instrument_stat (ts, recv_ts, instrument_id, seq, epoch, pr
                                       tick_type, field, value)
 SELECT ts, recv_ts, instrument_id, seq, epoch, provider, quality, 49, 'halted', 0
   FROM ibkeeper.quote WHERE instrument_id >= 1000000;
+INSERT INTO ibkeeper.instrument (con_id, symbol, sec_type, exchange, currency)
+SELECT 900000000 + n, 'NOBODY', 'NEWS', 'SMART', 'USD' FROM generate_series(1, 2000) AS n;
+"""
+_KEPT = b"""
 INSERT INTO ibkeeper.bar_quote_kept (step, ts, instrument_id, two_sided, quotes)
 SELECT step, now()::date - bar, 1000000 + instrument, 1, 1
   FROM unnest(ARRAY['1m', '1d']) AS step, generate_series(3, 90) AS bar,
-       generate_series(1, 100) AS instrument;
-INSERT INTO ibkeeper.instrument (con_id, symbol, sec_type, exchange, currency)
-SELECT 900000000 + n, 'NOBODY', 'NEWS', 'SMART', 'USD' FROM generate_series(1, 2000) AS n;
+       generate_series(1, 100) AS instrument
 """
 _SNAPSHOTS = b"""
 WITH taken AS (SELECT * FROM ibkeeper.chain_snapshot),
@@ -85,9 +87,9 @@ SELECT d.id, q.instrument_id, q.expiry, q.strike, q."right", q.state, q.missing_
   FROM ibkeeper.chain_quote q JOIN day d ON d.of = q.snapshot_id;
 INSERT INTO ibkeeper.chain_snapshot (underlying_id, taken_at, expected, complete, partial, missing,
                                      seconds)
-SELECT (SELECT id FROM ibkeeper.instrument WHERE symbol = 'AAPL' AND sec_type = 'STK'),
-       now() - n * interval '1 hour', 0, 0, 0, 0, 1
-  FROM generate_series(1, 3000) AS n;
+SELECT id, now() - n * interval '1 day', 0, 0, 0, 0, 1
+  FROM ibkeeper.instrument, generate_series(1, 10) AS n
+ WHERE symbol = 'NOBODY';
 INSERT INTO ibkeeper.chain_quote (snapshot_id, instrument_id, state)
 SELECT s.id, i.id, 'missing'
   FROM (SELECT id FROM ibkeeper.chain_snapshot WHERE expected = 0 LIMIT 40) AS s,
@@ -104,6 +106,8 @@ def tell(url: str) -> None:
         conn.execute(_NOISE)
         conn.execute(_SNAPSHOTS)
         conn.execute("SELECT ibkeeper.close_day(day) FROM ibkeeper.days_to_close(3) AS day")
+        if conn.execute("SELECT to_regclass('ibkeeper.bar_quote_kept')").fetchone() != (None,):
+            conn.execute(_KEPT)
         conn.execute("ANALYZE")
 
 

@@ -33,6 +33,11 @@ def test_a_misspelt_name_is_refused_with_the_nearest_one(monkeypatch: pytest.Mon
         config.load()
 
 
+def test_what_the_tests_are_told_is_no_setting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IBKEEPER_TEST_TIMESCALE_URL", "postgresql://somewhere")
+    assert config.load() == config.Settings()
+
+
 def test_a_misspelt_name_in_the_file_is_refused(tmp_path: Path):
     (tmp_path / "ibkeeper.toml").write_text("[gateway]\nprot = 4001\n")
     with pytest.raises(ConfigRefused, match="IBKEEPER_GATEWAY__PROT"):
