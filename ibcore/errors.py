@@ -12,6 +12,7 @@
     │   ├── GatewayTimeout           no answer within the deadline (retryable)
     │   ├── ClientIdInUse            code 326: wait for the old session (retryable)
     │   ├── GatewayTooOld            server version below the minimum (fatal)
+    │   ├── StreamGarbled            what it sends cannot be cut into messages (retryable)
     │   └── SessionLost              the socket went away (retryable)
     └── RequestFailed             1  a request to gateway or sidecar ended without its answer
         ├── RequestTimedOut          no answer in time: unknown, never "empty"
@@ -94,6 +95,10 @@ class GatewayTooOld(SessionFailed):
     """The gateway speaks an API older than build 1023."""
 
     retryable = False
+
+
+class StreamGarbled(SessionFailed):
+    """The gateway's bytes cannot be cut into messages."""
 
 
 class SessionLost(SessionFailed):

@@ -31,8 +31,9 @@ from ib_async.wrapper import Wrapper
 
 from ibcore.clock import now_us
 from ibcore.config import TickDefaults
-from ibcore.errors import ConfigRefused
+from ibcore.errors import ConfigRefused, StreamGarbled
 from ibcore.notices import REQUEST_INVALID
+from sidecar.ib_client import FramingClient
 from sidecar.tick_sink import TickSink
 
 SUPPORTED: Final = "2.0.1"
@@ -180,7 +181,7 @@ def make_ib(
         tapped.sink = sink
         wrapper = tapped
     ib.wrapper = wrapper
-    ib.client = Client(wrapper)
+    ib.client = FramingClient(wrapper)
     _pace(ib.client, messages_per_s)
     ib.client.apiEnd += ib.disconnectedEvent
     # ib.py:414 answers every restored link with one more account-summary subscription.
@@ -212,6 +213,11 @@ async def ask_time(ib: IB, timeout_s: float) -> bool:
     ib.client.conn.sendMsg(ib.client._prefix(CURRENT_TIME_FRAME))
     done, _ = await asyncio.wait({answer}, timeout=timeout_s)
     return bool(done) and not answer.cancelled() and answer.exception() is None
+
+
+def stream_error(ib: IB) -> StreamGarbled | None:
+    """Return why the client gave the connection up by itself; None: it did not."""
+    return ib.client.stream_error if isinstance(ib.client, FramingClient) else None
 
 
 async def sever(ib: IB) -> None:

@@ -30,7 +30,7 @@ from ibcore.errors import (
 )
 from ibcore.log import get_logger
 from ibcore.notices import CLIENT_ID_IN_USE, Action, Notice, Severity, classify
-from sidecar.ib_compat import ask_time, sever
+from sidecar.ib_compat import ask_time, sever, stream_error
 
 log = get_logger(__name__)
 
@@ -121,6 +121,9 @@ class Link:
     def _note_closed(self, message: str) -> None:
         if isinstance(self.ending, Ending) or "API connection failed" in message:
             return  # client.py:232 reports its own cancellation and refusal here as well
+        if (garbled := stream_error(self.ib)) is not None:
+            self._end(garbled)
+            return
         if self.ib.client.isReady():
             what, next_step = "closed the connection", "The session reconnects."
         else:

@@ -102,6 +102,16 @@ async def test_a_gateway_that_hangs_up_is_not_waited_for():
     assert "hung up during the handshake" in failed.step.reason
 
 
+async def test_a_stream_that_cannot_be_cut_ends_the_connection_at_once_and_by_name():
+    async with listening(scripted(after=b"\x7f\xff\xff\xffrubbish")) as port:
+        began = monotonic()
+        async with running(session_at(port, notebook := Notebook(), gateway=PATIENT)):
+            lost = await notebook.until(WAITING)
+    assert monotonic() - began < 1.0
+    assert "announced a message of 2147483647 bytes" in lost.step.reason
+    assert lost.step.backoff_s == 1.0
+
+
 async def test_a_client_id_in_use_fails_at_once_with_its_code_and_is_never_changed():
     async with Gateway(SimConfig()) as gateway:
         first = session_at(gateway.port, Notebook())
