@@ -12,13 +12,15 @@ import typer
 from anyio import to_thread
 
 from ibcore import config, db
+from ibcore.clock import now_us
 from ibcore.config import Settings
 from ibcore.errors import IbkeeperError, SchemaMismatch
 from ibcore.log import mask
 from ibcore.stack import home as homes
-from ibcore.stack import prefect_api
+from ibcore.stack import prefect_api, spool_depth
 from ibcore.stack.reading import Reading, rates, take
 from ibcore.stack.report import Facts, Report, judge
+from ibcore.stack.spool_depth import SpoolDepth
 
 # Two heartbeats apart: rates are differences.
 _BETWEEN_READINGS_S: Final = 1.2
@@ -46,6 +48,8 @@ def lines(report: Report) -> list[str]:
     )
     if said["sidecar"] is not None:
         text += _feed_lines(said)
+    if report.facts.spool is not None:
+        text.append(_spool_line(report.facts.spool))
     if said["prefect"] is not None:
         text.append(_prefect_line(said["prefect"]))
     text += [f"problem    {problem}" for problem in report.problems]
@@ -69,6 +73,14 @@ def _feed_lines(said: dict[str, Any]) -> list[str]:
     ]
 
 
+def _spool_line(spool: SpoolDepth) -> str:
+    return (
+        f"spool      {spool.rows:,} rows in {spool.batches:,} batches, {spool.bytes / 2**20:,.1f} "
+        f"of {spool.cap_bytes / 2**20:,.0f} MiB, oldest {_figure(spool.oldest_s)} s, "
+        f"{spool.quarantined} in quarantine"
+    )
+
+
 def _prefect_line(prefect: dict[str, Any]) -> str:
     deployments = ", ".join(prefect["deployments"]) or "none"
     api, worker = _yes(prefect["api"]), _yes(prefect["worker"])
@@ -83,6 +95,7 @@ async def _find_out(settings: Settings) -> Facts:
         simulated=run is not None and run.simulated,
         tape=run is not None and run.tape is not None,
         prefect_expected=run is not None and run.prefect_api is not None,
+        spool=await to_thread.run_sync(_spool, settings),
     )
     if run is None and settings.database_url is None:
         return replace(
@@ -93,6 +106,11 @@ async def _find_out(settings: Settings) -> Facts:
         facts = replace(facts, prefect=prefect)
     url = run.database_url if run else db.resolve_url(settings)
     return await _ask_database(replace(facts, database_url=mask(url)), url)
+
+
+def _spool(settings: Settings) -> SpoolDepth | None:
+    cap = settings.recorder.spool_mib * 2**20
+    return spool_depth.read(settings.spool_file, now_us=now_us(), cap_bytes=cap)
 
 
 async def _ask_database(facts: Facts, url: str) -> Facts:

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from ibcore.stack.prefect_api import PrefectState
 from ibcore.stack.reading import Rates, Reading
+from ibcore.stack.spool_depth import SpoolDepth
 
 HEARTBEAT_OLD_S: Final = 5.0
 QUOTE_OLD_S: Final = 15.0
+SPOOL_LOW: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Facts:
     schema_error: str | None = None
     reading: Reading | None = None
     rates: Rates | None = None
+    spool: SpoolDepth | None = None
     prefect_expected: bool = False
     prefect: PrefectState | None = None
 
@@ -67,6 +70,7 @@ class Report:
             "sidecar": sidecar,
             "sessions": [asdict(session) for session in reading.sessions],
             "feed": _feed(facts, reading),
+            "spool": asdict(facts.spool) if facts.spool else None,
             "lines": _lines(reading),
             "watch": dict(reading.watch),
             "prefect": _prefect(facts),
@@ -75,7 +79,16 @@ class Report:
 
 def judge(facts: Facts) -> Report:
     """Weigh the facts."""
-    return Report(facts, tuple(_problems(facts)), tuple(_hints(facts)))
+    problems = (*_spool_problems(facts.spool), *_problems(facts))
+    return Report(facts, problems, tuple(_hints(facts)))
+
+
+def _spool_problems(spool: SpoolDepth | None) -> Iterator[str]:
+    if spool is not None and spool.share >= SPOOL_LOW:
+        yield (
+            f"The spool is at {spool.share:.0%} of its cap; above it only trades are kept whole. "
+            "Bring the database back, or raise IBKEEPER_RECORDER__SPOOL_MIB."
+        )
 
 
 def _problems(facts: Facts) -> Iterator[str]:
@@ -133,6 +146,11 @@ def _prefect_problems(prefect: PrefectState | None) -> Iterator[str]:
 
 
 def _hints(facts: Facts) -> Iterator[str]:
+    if facts.spool is not None and facts.spool.quarantined:
+        yield (
+            f"{facts.spool.quarantined} batches are in the quarantine of the spool. "
+            "See feed_gap, and docs/operations.md."
+        )
     reading = facts.reading
     if reading is None:
         return

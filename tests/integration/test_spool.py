@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,6 +21,7 @@ import pytest
 from ibcore.clock import now_us
 from ibcore.domain import Quote, Trade
 from ibcore.errors import InstanceConflict
+from ibcore.stack import spool_depth
 from sidecar.recorder import Recorder
 from sidecar.spool_file import Name, SpoolFile, Work
 from sidecar.writer import Writer
@@ -253,6 +258,44 @@ async def test_what_an_outage_left_to_the_disk_is_in_the_cache_too(
                     await recorder.drain(0.005)
     cached = select(db_url, "SELECT instrument_id, bid FROM ibkeeper.quote_latest ORDER BY 1")
     assert cached == [(instrument, float(instrument)) for instrument in range(1, 301)]
+
+
+def test_the_depth_is_read_from_the_file_while_it_is_open_and_after(file: Path) -> None:
+    assert spool_depth.read(file, now_us=0, cap_bytes=1) is None
+    batches = [batch(number) for number in range(1, 4)]
+    with opened(file) as spool:
+        spool.write(Work(batches))
+        spool.quarantine(Name(str(ORIGIN.spool), 2), "for the test")
+        during = spool_depth.read(file, now_us=3_000_007, cap_bytes=2**20)
+    after = spool_depth.read(file, now_us=3_000_007, cap_bytes=2**20)
+    assert during == after
+    assert during is not None
+    assert (during.batches, during.rows, during.oldest_s, during.quarantined) == (2, 20, 3.0, 1)
+    assert during.bytes == batches[0].bytes + batches[2].bytes + 2 * 16
+
+
+async def test_status_shows_the_spool_while_the_database_is_away(
+    file: Path, dice: random.Random
+) -> None:
+    async with without_database(file) as recorder:
+        record(recorder, dice, 300)
+        await until(lambda: recorder.depth.rows == 300)
+        said = await anyio.to_thread.run_sync(status_of, file.parent.parent)
+    assert re.search("^spool +300 rows in 1 batches, .* of 2,048 MiB", said, re.MULTILINE), said
+
+
+def status_of(home: Path) -> str:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("IBKEEPER_")}
+    nowhere = "postgresql://nobody@127.0.0.1:1/none"
+    done = subprocess.run(
+        [sys.executable, "-m", "ibcore.cli", "status"],
+        env=environ | {"IBKEEPER_HOME": str(home), "IBKEEPER_DATABASE_URL": nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stdout
 
 
 def test_a_second_process_is_refused_the_file(file: Path) -> None:
