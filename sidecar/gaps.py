@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import orjson
+import psycopg
 
 from ibcore import clock, db
 from ibcore.domain import GapCause
@@ -86,7 +87,12 @@ class GapBook:
 
     def take_over(self, kept: Mapping[str, str]) -> None:
         """Take what earlier lives could not tell."""
-        self._unwritten |= {key: Gap(**orjson.loads(body)) for key, body in kept.items()}
+        for key, body in kept.items():
+            try:
+                self._unwritten[key] = Gap(**orjson.loads(body))
+            except (ValueError, TypeError):
+                log.exception("gap_unreadable", body=body)
+                self._keep(key, None)
 
     def unwritten(self) -> Sequence[Gap]:
         """Return what the database is to be told."""
@@ -135,5 +141,9 @@ class GapKeeper:
                             await connection.execute(db.QUERIES["note_feed_gap"], gap.row())
         except IbkeeperError as away:
             log.warning("feed_gap_waits", gaps=len(gaps), reason=str(away))
+        except psycopg.Error:
+            # Said in the log, and not again every few seconds for ever.
+            log.exception("feed_gap_refused", gaps=[asdict(gap) for gap in gaps])
+            self._book.written(gaps)
         else:
             self._book.written(gaps)

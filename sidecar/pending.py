@@ -33,6 +33,12 @@ class Pending:
         self.drops = self.drops if lazy else []
         return work
 
+    def take_drops(self) -> Work:
+        """Return only what makes room, and forget it."""
+        work = Work(drops=self.drops)
+        self.drops = []
+        return work
+
     def put_back(self, work: Work) -> None:
         """Take back what could not be done; what was dropped meanwhile needs no writing."""
         gone = {name.number for name in self.drops if name.spool == self.spool}

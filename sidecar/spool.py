@@ -51,6 +51,7 @@ class Spool:
         self._owed_rows = 0
         self._newest_written = 0
         self._dropped_at = 0.0
+        self._failing = False
         self._looked = anyio.Event()
         self._wake = anyio.Event()
         self._owing = anyio.Event()
@@ -182,7 +183,9 @@ class Spool:
         return soon and len(self._pending.drops) < DROP_GROUP
 
     async def _transact(self, file: SpoolFile) -> None:
-        work = self._pending.take(lazy=self._lazy)
+        # A full disk may still have room for what makes room.
+        drops_first = self._failing and self._pending.drops
+        work = self._pending.take_drops() if drops_first else self._pending.take(lazy=self._lazy)
         if work.drops:
             self._dropped_at = monotonic()
         try:
@@ -190,7 +193,9 @@ class Spool:
         except BaseException:
             # Cancelled before the thread began, too: `_close` will write it.
             self._pending.put_back(work)
+            self._failing = True
             raise
+        self._failing = bool(drops_first)
         self._count(work)
 
     def _count(self, work: Work) -> None:

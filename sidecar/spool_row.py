@@ -18,6 +18,7 @@ from sidecar.latest import Change
 _LENGTHS: Final = Struct("!IIII")
 Row = tuple[Any, ...]
 _NO_CHANGE: Final = Change()
+_LARGEST: Final = 1 << 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def unpack(row: Row) -> Batch | Damaged:
     spool, number, sidecar, epoch, first_seq, last_seq, rows, sealed_us = columns
     span = Span(first_seq, last_seq, rows)
     if not isinstance(body, bytes) or crc != _checksum(tuple(columns), body):
-        return Damaged(spool, number, span, sealed_us, "its checksum is wrong")
+        return _damaged(spool, number, span, sealed_us)
     return Batch(
         origin=Origin(UUID(spool), sidecar, epoch),
         number=number,
@@ -55,6 +56,23 @@ def unpack(row: Row) -> Batch | Damaged:
         change=_NO_CHANGE,
         received={sealed_us: rows},
     )
+
+
+def _damaged(spool: str, number: int, span: Row, sealed_us: Any) -> Damaged:
+    # The numbers may be what was damaged: only those that can be true are told on.
+    first_seq, last_seq, rows = span
+    true = _likely(*span) and first_seq <= last_seq and rows <= last_seq - first_seq + 1
+    return Damaged(
+        spool,
+        number,
+        Span(first_seq, last_seq, rows) if true else Span(0, 0, 0),
+        sealed_us if _likely(sealed_us) else 0,
+        "its checksum is wrong",
+    )
+
+
+def _likely(*values: Any) -> bool:
+    return all(isinstance(value, int) and 0 < value < _LARGEST for value in values)
 
 
 def _checksum(columns: Row, body: bytes) -> int:

@@ -74,10 +74,25 @@ def test_no_changed_byte_or_column_passes_for_a_batch(data: st.DataObject) -> No
         flipped = row[place][at] ^ data.draw(st.integers(1, 255))
         row[place] = row[place][:at] + bytes([flipped]) + row[place][at + 1 :]
     elif isinstance(row[place], int):
-        row[place] += data.draw(st.integers(1, 1000))
+        row[place] += data.draw(st.sampled_from([1, -1, 1_000, -(1 << 62), 1 << 61]))
     else:
         row[place] += "x"
-    assert isinstance(unpack(tuple(row)), Damaged)
+    damaged = unpack(tuple(row))
+    assert isinstance(damaged, Damaged)
+    book = GapBook(ORIGIN, lambda _key, _body: None)
+    times = (damaged.sealed_us, damaged.sealed_us)
+    book.lost(0.0, GapCause.batch_damaged, damaged.span, times_us=times)
+    gap = book.unwritten()[0].row()
+    assert gap["from_ts"] <= gap["to_ts"]
+    assert gap["rows"] <= gap["last_seq"] - gap["first_seq"] + 1
+
+
+def test_a_gap_that_cannot_be_read_is_told_in_the_log_and_forgotten() -> None:
+    kept_as: dict[str, str | None] = {"a": "{", "b": '{"id": "b"}'}
+    book = GapBook(ORIGIN, kept_as.__setitem__)
+    book.take_over({key: str(body) for key, body in kept_as.items()})
+    assert list(book.unwritten()) == []
+    assert kept_as == {"a": None, "b": None}
 
 
 def test_stretches_that_follow_each_other_are_one_and_are_paid_from_the_front() -> None:
