@@ -32,6 +32,7 @@ _PRAGMAS: Final = (
     "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -16384",
     f"PRAGMA journal_size_limit = {16 * 2**20}",
 )
 # Free pages are used again; only what an outage has left behind goes back to the disk.
