@@ -27,8 +27,10 @@ log = get_logger(__name__)
 
 HOLDER: Final = "watch"
 # What IB serves per security type (its "legal ones" of code 321); an unlisted type asks for none.
+# Not 104: gateways of 2014 to 2026 refuse it for every type, and with it the whole line
+# (deephaven-ib#46). 411 carries a historical volatility.
 GENERIC_TICKS: Final[Mapping[str, str]] = {
-    "STK": "100,101,104,105,106,165,232,233,236,293,294,295,411,456,595",
+    "STK": "100,101,105,106,165,232,233,236,293,294,295,411,456,595",
     "OPT": "100,101,106,232,233",
     "FOP": "100,101,106,232,233",
     "FUT": "233,588",

@@ -28,10 +28,10 @@ SHOWN: Final = {
     "BAG": (1, 0, 2, 3),
 }
 
+# 104 is documented, and refused by every gateway on record (deephaven-ib#46).
 GENERIC_TICKS: Final[dict[int, tuple[int, ...]]] = {
     100: (29, 30),
     101: (27, 28),
-    104: (23,),
     105: (87,),
     106: (24,),
     162: (31,),
@@ -63,7 +63,7 @@ _STOCKS_ONLY: Final = frozenset({165, 225, 236, 258, 456, 595})
 LEGAL: Final = {
     "STK": frozenset(GENERIC_TICKS) | _SILENT,
     "OPT": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
-    "IND": frozenset({104, 106, 162, 165, 221, 225, 232, 233, 236, 258, 411}),
+    "IND": frozenset({106, 162, 165, 221, 225, 232, 233, 236, 258, 411}),
     "FUT": frozenset({165, 221, 225, 232, 233, 293, 294, 295, 318, 411, 588}),
     "CASH": frozenset({165, 221, 232, 233, 411}),
     "BAG": frozenset(),
@@ -71,7 +71,7 @@ LEGAL: Final = {
 
 # As IB lists them in its refusal: what a client may ask for instead is read out of that text.
 _NAMES: Final = {
-    100: "Option Volume", 101: "Option Open Interest", 104: "hvolrt30 (per-underlying)",
+    100: "Option Volume", 101: "Option Open Interest",
     105: "Average Opt Volume", 106: "impvolat", 162: "Index Future Premium", 165: "Misc. Stats",
     220: "Creditman Mark Price", 221: "Creditman Mark Price", 225: "Auction", 232: "Pl Price",
     233: "RTVolume", 236: "inventory", 256: "Inventory", 258: "Fundamentals", 292: "Wide_news",

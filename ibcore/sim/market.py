@@ -55,7 +55,7 @@ class StockWalk:
             15: self._grid(price * 0.88), 16: self._grid(price * 1.09), 17: self._grid(price * 0.8),
             18: self._grid(price * 1.16), 19: year_low, 20: year_high, 21: average,
             32: "KPQ", 33: "KNQ", 84: "Q",
-            23: round(self.volatility * float(draw(0.85, 1.1)), 6), 24: round(self.volatility, 6),
+            24: round(self.volatility, 6),
             27: float(int(draw(1e6, 4e6))), 28: float(int(draw(1e6, 4e6))),
             29: float(int(draw(1e5, 9e5))), 30: float(int(draw(1e5, 9e5))),
             46: 3.0, 89: float(int(draw(5e6, 5e7))), 87: float(int(draw(2e5, 9e5))),

@@ -22,7 +22,7 @@ from ibcore.sim.subscriptions import Subscriptions
 _BURST_S: Final = 0.5  # a stalled loop catches up this much; the rest of the stall is skipped
 _WINDOW: Final = 6  # price ticks between the middle and the farthest bid or ask
 _TABLE: Final = 64
-_GENERIC: Final = (24, 58, 23)
+_GENERIC: Final = (24, 58)
 _OPTION_SLOTS: Final = (1, 0, 2, 3, 13, 1, 0, 2, 45, 3, 10, 4, 1, 8, 13, 2, 11, 5, 4, 24)
 _STOCK_SLOTS: Final = (1, 0, 2, 3, 4, 1, 0, 2, 45, 3, 8, 4, 1, 8, 2, 2, 0, 5, 4, 24)
 

@@ -107,11 +107,11 @@ class Subscriptions:
     def _may_open(self, session: Session, request: MarketData, contract: Contract) -> bool:
         wrong = [tick for tick in request.generic_ticks if tick not in LEGAL[contract.sec_type]]
         if wrong:
-            listed = ",".join(map(str, wrong))
+            asked = ",".join(map(str, request.generic_ticks))
             session.error(
                 request.req_id,
                 321,
-                f"Error validating request.-'bS' : cause - Incorrect generic tick list of {listed}."
+                f"Error validating request.-'bS' : cause - Incorrect generic tick list of {asked}."
                 f"  Legal ones for ({contract.sec_type}) are: "
                 f"{legal_ones(contract.sec_type)}",
             )

@@ -94,7 +94,7 @@ def ask_about_contracts(client: Any) -> None:
 
 def ask_for_data(client: Any, option: int) -> None:
     apple = contract(**APPLE)
-    client.reqMktData(20, apple, "100,101,104,105,106,165,233,236,293,318", False, False, [])
+    client.reqMktData(20, apple, "100,101,105,106,165,233,236,293,318", False, False, [])
     client.reqMktData(21, contract(conId=option), "100,101,106", False, False, [])
     client.reqMktData(22, apple, "", True, False, [])
     for number, kind in enumerate(("Last", "BidAsk", "MidPoint")):

@@ -18,7 +18,7 @@ from tests.integration.sim_client import eventually, ib_client, raw_client
 
 pytestmark = pytest.mark.anyio
 
-STOCK_TICKS = "233,236,293,294,295,411,595,165,456,106,104,105,100,101"
+STOCK_TICKS = "233,236,293,294,295,411,595,165,456,106,105,100,101"
 OPTION_TICKS = "106,100,101,232,233"
 FAST = SimConfig(cadence_scale=0.1, snapshot_s=2.0)
 
@@ -27,7 +27,7 @@ STOCK_FIELDS = (
     *("bid", "ask", "last", "bidSize", "askSize", "lastSize", "volume", "high", "low", "open"),
     *("close", "halted", "shortable", "shortableShares", "avVolume", "low52week", "tradeCount"),
     *("volumeRate3Min", "volumeRate5Min", "volumeRate10Min", "impliedVolatility"),
-    *("histVolatility", "rtHistVolatility", "callOpenInterest", "putOpenInterest", "callVolume"),
+    *("rtHistVolatility", "callOpenInterest", "putOpenInterest", "callVolume"),
     *("putVolume", "avOptionVolume", "lastTimestamp", "rtVolume", "vwap"),
 )
 

@@ -207,6 +207,24 @@ def test_legal_ticks_keeps_the_order_and_ends_at_none():
     assert legal_ticks("100", "no list at all") == ""
 
 
+# What code 321 of real gateways lists for stocks, in 2022 (deephaven-ib#46) and in October 2026.
+LEGAL_FOR_STOCKS = (
+    "Legal ones for (STK) are: 100(Option Volume),101(Option Open Interest),"
+    "105(Average Opt Volume),106(impvolat),165(Misc. Stats),"
+    "221/220(Creditman Mark Price),225(Auction),232/221(Pl Price),"
+    "233(RTVolume),236(inventory),258/47(Fundamentals),293(TradeCount),294(TradeRate),"
+    "295(VolumeRate),318(LastRTHTrade),375(RTTrdVolume),411(rthistvol),456/59(IBDividends),"
+    "460(Bond Factor Multiplier),577(EtfNavLast(navlast)),586(IPOHLMPRC),587(Pl Price Delayed),"
+    "588(Futures Open Interest),595(Short-Term Volume X Mins),614(EtfNavMisc(high/low)),"
+    "619(Creditman Slow Mark Price),623(EtfFrozenNavLast(fznavlast))"
+)
+
+
+def test_what_stocks_ask_for_by_default_no_gateway_on_record_refuses():
+    asked = GENERIC_TICKS["STK"]
+    assert legal_ticks(f"{asked},104", LEGAL_FOR_STOCKS) == asked
+
+
 def test_stocks_ask_for_what_the_mission_wants_and_options_for_no_volume_rates():
     assert {"236", "595", "232", "233"} <= set(GENERIC_TICKS["STK"].split(","))
     assert "595" not in GENERIC_TICKS["OPT"].split(",")
