@@ -188,7 +188,7 @@ class Latest:
     def seal(self, rows: Iterable[MarketRow]) -> Change:
         """Take the rows of a batch and return what it changes."""
         # Only the newest row of each (instrument, what it is about) matters.
-        newest = {(row.instrument_id, type(row), _about(row)): row for row in rows}
+        newest = _newest(rows)
         touched = {instrument_id: self._known[instrument_id] for instrument_id in self._again}
         self._again.clear()
         for row in sorted(newest.values(), key=_seq):
@@ -228,6 +228,19 @@ def _plain(value: Any) -> Any:
 
 def _seq(row: MarketRow) -> int:
     return row.seq
+
+
+def _newest(rows: Iterable[MarketRow]) -> dict[tuple[object, ...], MarketRow]:
+    # Quotes are most of what comes: they are looked at once, and without a call.
+    quotes: dict[int, Quote] = {}
+    others: dict[tuple[object, ...], MarketRow] = {}
+    for row in rows:
+        if type(row) is Quote:
+            quotes[row[2]] = row
+        else:
+            others[(row.instrument_id, type(row), _about(row))] = row
+    others.update(((instrument_id, Quote), row) for instrument_id, row in quotes.items())
+    return others
 
 
 def _about(row: MarketRow) -> str:

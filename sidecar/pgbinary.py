@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -72,19 +72,40 @@ def _origin(provider: str, quality: str) -> bytes:
 
 
 # The column count, then ts, recv_ts, instrument_id, seq, epoch, each with its length.
-_head: Final = Struct("!hiqiqiiiqii").pack
+_HEAD: Final = "!hiqiqiiiqii"
+_head: Final = Struct(_HEAD).pack
 _small: Final = Struct("!ih").pack
-_4_DOUBLES: Final = Struct("!idididid").pack
-_8_DOUBLES: Final = Struct("!idididididididid").pack
+
+
+class _Layout(NamedTuple):
+    """What rows with the same texts share. One call packs one that has no NULL: half the time."""
+
+    pack: Callable[..., bytes]
+    texts: bytes
+
+
+@functools.lru_cache(maxsize=64)
+def _quote_layout(provider: str, quality: str) -> _Layout:
+    texts = _origin(provider, quality)
+    return _Layout(Struct(f"{_HEAD}{len(texts)}sihidididid").pack, texts)
+
+
+@functools.lru_cache(maxsize=256)
+def _greeks_layout(provider: str, quality: str, kind: str) -> _Layout:
+    texts = _origin(provider, quality) + _text(kind)
+    return _Layout(Struct(f"{_HEAD}{len(texts)}sidididididididid").pack, texts)
 
 
 def _quote(row: Quote) -> bytes:
     ts, recv, instrument, seq, epoch, provider, quality, tick_type, bid, bid_size, ask, size = row
-    head = _head(_QUOTE_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-    origin = _origin(provider, quality) + _small(2, tick_type)
-    if None in row:
-        return head + origin + b"".join(map(_double, row[8:]))
-    return head + origin + _4_DOUBLES(8, bid, 8, bid_size, 8, ask, 8, size)
+    pack, texts = _quote_layout(provider, quality)
+    if bid is None or bid_size is None or ask is None or size is None:
+        head = _head(_QUOTE_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+        return head + texts + _small(2, tick_type) + b"".join(map(_double, row[8:]))
+    return pack(
+        _QUOTE_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch, texts, 2, tick_type,
+        8, bid, 8, bid_size, 8, ask, 8, size,
+    )  # fmt: skip
 
 
 def _trade(row: Trade) -> bytes:
@@ -100,15 +121,17 @@ def _trade(row: Trade) -> bytes:
 
 def _greeks(row: Greeks) -> bytes:
     ts, recv, instrument, seq, epoch, provider, quality, kind = row[:8]
-    head = _head(_GREEKS_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
-    origin = _origin(provider, quality) + _text(kind)
-    based = row.price_based
-    if None in row:
-        numbers = b"".join(map(_double, row[8:16]))
-        return head + origin + numbers + (_NULL if based is None else _TRUE if based else _FALSE)
-    a, b, c, d, e, f, g, h = row[8:16]
-    numbers = _8_DOUBLES(8, a, 8, b, 8, c, 8, d, 8, e, 8, f, 8, g, 8, h)
-    return head + origin + numbers + (_TRUE if based else _FALSE)
+    pack, texts = _greeks_layout(provider, quality, kind)
+    based = row[16]
+    told = _NULL if based is None else _TRUE if based else _FALSE
+    a, b, c, d, e, f, g, h = numbers = row[8:16]
+    if None in numbers:
+        head = _head(_GREEKS_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch)
+        return head + texts + b"".join(map(_double, numbers)) + told
+    return pack(
+        _GREEKS_COLUMNS, 8, ts, 8, recv, 4, instrument, 8, seq, 4, epoch, texts,
+        8, a, 8, b, 8, c, 8, d, 8, e, 8, f, 8, g, 8, h,
+    ) + told  # fmt: skip
 
 
 def _stat(row: Stat) -> bytes:
