@@ -263,7 +263,7 @@ async def test_the_minute_says_what_came(db_url: str, dice: random.Random) -> No
     assert stats.ticks_total == 70
 
 
-async def test_rows_wait_in_memory_while_the_database_is_stopped(dice: random.Random) -> None:
+async def test_rows_wait_while_the_database_is_stopped(dice: random.Random) -> None:
     # Its path is short, so that the socket and with it the URL stay the same.
     with tempfile.TemporaryDirectory(prefix="ibk") as folder:
         fast = {"fsync": "off", "shared_buffers": "16MB"}

@@ -242,7 +242,7 @@ async def test_new_rows_are_committed_before_a_long_backlog_is(
     assert len(stored_seqs(db_url)) == 60_010
 
 
-async def test_what_an_outage_left_to_the_disk_is_in_the_cache_too(
+async def test_what_an_outage_left_to_the_disk_is_in_history_and_in_the_cache(
     db_url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sidecar.recorder.LIVE_ROWS", 50)
@@ -256,6 +256,8 @@ async def test_what_an_outage_left_to_the_disk_is_in_the_cache_too(
                 recorder.record(Quote(*head, 1, float(instrument), 1.0, None, None))
                 if instrument % 10 == 0:
                     await recorder.drain(0.005)
+        assert await recorder.drain(10.0) == 0
+    assert stored_seqs(db_url) == list(range(1, 301))
     cached = select(db_url, "SELECT instrument_id, bid FROM ibkeeper.quote_latest ORDER BY 1")
     assert cached == [(instrument, float(instrument)) for instrument in range(1, 301)]
 
