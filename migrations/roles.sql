@@ -96,7 +96,7 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ibkeeper_' || who);
         FOR thing IN
             SELECT c.relname FROM pg_class c
-             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r',                 'p',                                   '', 'v')
                AND NOT c.relispartition
         LOOP
             EXECUTE format('GRANT SELECT ON ibkeeper.%I TO %I', thing.relname, 'ibkeeper_' || who);
@@ -106,30 +106,31 @@ BEGIN
                        AS verbs
               FROM pg_class c
               LEFT JOIN LATERAL (
-                   SELECT CASE who WHEN 'writer' THEN writer WHEN 'flows' THEN flows ELSE '' END
+                   SELECT CASE who WHEN 'writer' THEN writer WHEN 'orders' THEN orders
+                                   WHEN 'flows' THEN flows ELSE '' END
                      FROM (VALUES
-                           ('quote',            'INSERT',         ''),
-                           ('trade',            'INSERT',         ''),
-                           ('greeks',           'INSERT',         ''),
-                           ('instrument_stat',  'INSERT',         ''),
-                           ('ingest_batch',     'INSERT',         ''),
-                           ('feed_gap',         'INSERT, UPDATE', ''),
-                           ('feed_minute',      'INSERT, UPDATE', ''),
-                           ('quote_latest',     'INSERT, UPDATE, DELETE, TRUNCATE', ''),
-                           ('instrument',       'INSERT, UPDATE', ''),
-                           ('watch',            'UPDATE',         'INSERT, UPDATE, DELETE'),
-                           ('sidecar',          'INSERT, UPDATE', ''),
-                           ('session',          'INSERT, UPDATE', ''),
-                           ('session_event',    'INSERT',         ''),
-                           ('request',          'UPDATE',         'INSERT, UPDATE'),
-                           ('chain_snapshot',   'INSERT',         ''),
-                           ('chain_quote',      'INSERT',         ''),
-                           ('bar_quote_kept',   '',               ''),
-                           ('bar_trade_kept',   '',               ''),
-                           ('bar_day',          '',               ''),
-                           ('state_transition', '',               ''),
-                           ('alembic_version',  '',               '')
-                          ) AS row (name, writer, flows)
+                           ('quote',             'INSERT',                              '', ''),
+                           ('trade',             'INSERT',                              '', ''),
+                           ('greeks',            'INSERT',                              '', ''),
+                           ('instrument_stat',   'INSERT',                              '', ''),
+                           ('ingest_batch',      'INSERT',                              '', ''),
+                           ('feed_gap',          'INSERT, UPDATE',                      '', ''),
+                           ('feed_minute',       'INSERT, UPDATE',                      '', ''),
+                           ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),
+                           ('instrument',        'INSERT, UPDATE',                      '', ''),
+                           ('watch',             'UPDATE',                              '', 'INSERT, UPDATE, DELETE'),
+                           ('sidecar',           'INSERT, UPDATE',                      '', ''),
+                           ('session',           'INSERT, UPDATE',                      '', ''),
+                           ('session_event',     'INSERT',                              '', ''),
+                           ('request',           'UPDATE',                              '', 'INSERT, UPDATE'),
+                           ('chain_snapshot',    'INSERT',                              '', ''),
+                           ('chain_quote',       'INSERT',                              '', ''),
+                           ('bar_quote_kept',    '',                                    '', ''),
+                           ('bar_trade_kept',    '',                                    '', ''),
+                           ('bar_day',           '',                                    '', ''),
+                           ('state_transition',  '',                                    '', ''),
+                           ('alembic_version',   '',                                    '', '')
+                          ) AS row (name, writer, orders, flows)
                     WHERE row.name = c.relname
                    ) AS m (verbs) ON true
              WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p')

@@ -4,11 +4,16 @@ CREATE FUNCTION ibkeeper.days_to_drop(keep_days int) RETURNS TABLE (market_table
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 SELECT t.market_table, d.day
   FROM unnest(ARRAY['quote', 'trade', 'greeks', 'instrument_stat']) AS t(market_table)
- CROSS JOIN LATERAL ibkeeper.partition_days(t.market_table) AS d(day)
+ CROSS JOIN LATERAL (
+       SELECT ibkeeper.partition_days(t.market_table) AS day
+        UNION SELECT (c.range_start AT TIME ZONE 'UTC')::date FROM ibkeeper.market_chunks() AS c
+               WHERE c.market_table = t.market_table) AS d
  WHERE d.day < (clock_timestamp() AT TIME ZONE 'UTC')::date - keep_days
+   -- The full edition of TimescaleDB has a policy for this.
+   AND NOT ibkeeper.has_continuous_aggregates()
  ORDER BY d.day, t.market_table
 $$;
-COMMENT ON FUNCTION ibkeeper.days_to_drop IS 'Day partitions older than keep_days.';
+COMMENT ON FUNCTION ibkeeper.days_to_drop IS 'Days of ticks older than keep_days.';
 
 -- Ticks whose bars are not kept are not dropped: they would take their bars with them.
 CREATE FUNCTION ibkeeper.drop_day(market_table text, a_day date, keep_days int) RETURNS text
@@ -20,6 +25,14 @@ BEGIN
     IF market_table IN ('quote', 'trade')
         AND NOT EXISTS (SELECT FROM ibkeeper.bar_day WHERE day = a_day) THEN
         RETURN 'kept: its bars are not closed';
+    END IF;
+    IF ibkeeper.has_timescale() THEN
+        EXECUTE format('SELECT %I.drop_chunks($1, older_than => $2, newer_than => $3)',
+            (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+              WHERE e.extname = 'timescaledb'))
+          USING format('ibkeeper.%I', market_table)::regclass,
+                ibkeeper.day_start(a_day + 1), ibkeeper.day_start(a_day);
+        RETURN 'dropped';
     END IF;
     IF NOT EXISTS (SELECT FROM ibkeeper.partition_days(market_table) AS d WHERE d = a_day) THEN
         RETURN 'gone';

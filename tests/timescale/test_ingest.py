@@ -98,8 +98,15 @@ async def test_a_recipe_opens_only_the_chunks_that_the_page_claims(
 
 
 @pytest.mark.usefixtures("told_here")
+@pytest.mark.parametrize("recipe", [pytest.param(r, id=f"{r.number}") for r in recipes()])
+async def test_a_reader_may_run_every_recipe(url: str, recipe: Recipe) -> None:
+    with psycopg.connect(roles.url_as(url, "reader"), autocommit=True) as reader:
+        assert run(reader, recipe)[1]
+
+
+@pytest.mark.usefixtures("told_here")
 async def test_policies_run_as_jobs_and_compress(url: str) -> None:
-    async with db.opened(url, application="test") as conn:
+    async with db.opened(roles.url_as(url, "flows"), application="test") as conn:
         await upkeep.run(conn, MaintenanceSettings(compress_days=1))
     with psycopg.connect(url, autocommit=True) as conn:
         jobs = conn.execute(
