@@ -76,8 +76,11 @@ def test_any_split_of_any_stream_gives_the_messages_of_the_stock_client(
 ) -> None:
     ib_compat.harden()
     reads = cut(stream, places)
-    stock = drive(Client(IB().wrapper), reads)
-    assert drive(ib_compat.make_ib(TickDefaults()).client, reads) == stock
+    ib = ib_compat.make_ib(TickDefaults())
+    stock, ours = drive(Client(IB().wrapper), reads), drive(ib.client, reads)
+    assert ours[0] == stock[0]
+    # Where noise announces more than 16 MiB the stock client waits for them, and counts on.
+    assert ours[1] == stock[1] or ib_compat.stream_error(ib)
 
 
 def test_a_byte_at_a_time_gives_the_same_messages_as_all_at_once() -> None:
