@@ -23,7 +23,7 @@ from ibcore.domain import Quote, Trade
 from ibcore.errors import InstanceConflict
 from ibcore.stack import spool_depth
 from sidecar.recorder import Recorder
-from sidecar.spool_file import Name, SpoolFile, Work
+from sidecar.spool_file import Name, SpoolFile, Stretch, Work
 from sidecar.writer import Writer
 from tests.integration.recording import (
     make_recorder,
@@ -260,6 +260,18 @@ async def test_what_an_outage_left_to_the_disk_is_in_history_and_in_the_cache(
     assert stored_seqs(db_url) == list(range(1, 301))
     cached = select(db_url, "SELECT instrument_id, bid FROM ibkeeper.quote_latest ORDER BY 1")
     assert cached == [(instrument, float(instrument)) for instrument in range(1, 301)]
+
+
+def test_a_write_that_the_disk_has_no_room_for_does_nothing_of_it(file: Path) -> None:
+    small, large = batch(1), [batch(number, rows=2_000) for number in range(2, 8)]
+    with opened(file) as spool:
+        spool.write(Work([small]))
+        ((pages,),) = spool.connection.execute("PRAGMA page_count").fetchall()
+        spool.connection.execute(f"PRAGMA max_page_count = {pages + 60}").fetchall()
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            spool.write(Work(large, drops=[Name(str(ORIGIN.spool), 1)]))
+    with opened(file) as after:
+        assert [left.stretch for left in after.left] == [Stretch(str(ORIGIN.spool), 1, 1)]
 
 
 def test_the_depth_is_read_from_the_file_while_it_is_open_and_after(file: Path) -> None:
