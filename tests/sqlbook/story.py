@@ -49,7 +49,11 @@ INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider, qu
                             bid, bid_size, ask, ask_size)
 SELECT now() - (60000 - n) * interval '3 seconds', now(), 1000000 + n % 1009, n, 0, 'ib', 'live', 1,
        10, 1, 10.01, 1
-  FROM generate_series(1, 60000) AS n;
+  FROM generate_series(1, 60000) AS n
+ UNION ALL
+SELECT now() - n * interval '40 milliseconds', now(), 1000000 + n % 1009, n, 0, 'ib', 'live', 1,
+       10, 1, 10.01, 1
+  FROM generate_series(1, 30000) AS n;
 INSERT INTO ibkeeper.trade (ts, recv_ts, instrument_id, seq, epoch, provider, quality, tick_type,
                             source, price, size)
 SELECT ts, recv_ts, instrument_id, seq, epoch, provider, quality, tick_type, 'last', bid, 1
