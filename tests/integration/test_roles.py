@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from flows.client import Client
 from ibcore import db, roles
 from ibcore.embedded import Server
 from ibcore.models import METADATA
+from tests.integration.test_sidecar import started
 
 NAMES = ("writer", "orders", "flows", "reader")
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -200,6 +204,31 @@ def test_a_login_that_may_take_no_role_works_as_itself(
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="schema ibkeeper"),
     ):
         outsider.execute("SELECT FROM ibkeeper.quote")
+
+
+@pytest.mark.anyio
+async def test_the_sidecar_works_as_the_writer(db_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(db_url, autocommit=True) as superuser:
+        superuser.execute("REVOKE UPDATE ON ibkeeper.session FROM ibkeeper_writer")
+        try:
+            async with started(tmp_path, DATABASE_URL=db_url) as sidecar:
+                assert await sidecar.ended() != 0
+        finally:
+            superuser.execute("GRANT UPDATE ON ibkeeper.session TO ibkeeper_writer")
+
+    assert "permission denied for table session" in sidecar.said
+
+
+@pytest.mark.anyio
+async def test_flows_work_as_flows(db_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBKEEPER_DATABASE_URL", db_url)
+    with psycopg.connect(db_url, autocommit=True) as superuser:
+        superuser.execute("REVOKE SELECT ON ibkeeper.chain_quote FROM ibkeeper_flows")
+        try:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="chain_quote"):
+                await Client.from_settings().chain(uuid4())
+        finally:
+            superuser.execute("GRANT SELECT ON ibkeeper.chain_quote TO ibkeeper_flows")
 
 
 @pytest.fixture
