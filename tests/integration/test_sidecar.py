@@ -270,3 +270,24 @@ async def test_a_database_that_answers_nothing_cannot_hold_up_the_end(db_url, sq
             now = "SELECT sum(rows) FROM ibkeeper.ingest_batch WHERE epoch = %s"
             await eventually(lambda: sql.one(now, first) == before + left, within_s=30.0)
             assert sql.one(committed, first) > 5
+
+
+async def test_rows_that_neither_disk_nor_database_took_are_told_by_the_exit_code(
+    db_url, sql, tmp_path
+):
+    sql.watch("AAPL")
+    (tmp_path / "spool").write_text("no folder")
+    async with (
+        Gateway(SimConfig()) as gateway,
+        started(
+            tmp_path, DATABASE_URL=db_url, GATEWAY__PORT=gateway.port, SIDECAR__DRAIN_S="0.5"
+        ) as process,
+    ):
+        await eventually(lambda: sql.quotes() > 5, within_s=30.0)
+        async with locked(db_url):
+            backlog = "SELECT backlog_rows FROM ibkeeper.sidecar"
+            await eventually(lambda: sql.one(backlog) > 5, within_s=30.0)
+            process.child.send_signal(signal.SIGTERM)
+            assert await process.ended() == 1
+    assert "spool_failed" in process.said
+    assert int(re.findall(r'"rows_lost": (\d+)', process.said)[-1]) > 5
