@@ -16,7 +16,8 @@ from uuid import UUID
 
 from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
 from sidecar import pgbinary
-from sidecar.latest import Change, Latest
+from sidecar.change import Change
+from sidecar.latest import Latest
 
 _RECEIVED: Final = attrgetter("recv_ts")
 

@@ -12,15 +12,13 @@ columns for every bid:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ibcore.clock import PG_EPOCH_UNIX_US, us_from_datetime
 from ibcore.domain import Greeks, GreeksKind, MarketRow, Quote, Stat, Trade
+from sidecar.change import Change, Now, Stamp, Value
 from sidecar.fold import Print
-
-Value = float | int | str | None
 
 QUOTE_GROUP: Final = (
     "bid",
@@ -73,51 +71,7 @@ _IV_AT: Final = {kind: GREEKS_GROUP.index(f"{kind}_iv") for kind in ("bid", "ask
 _STAT_AT: Final = {name: place for place, name in enumerate(STAT_GROUP)}
 
 
-class Stamp(NamedTuple):
-    """When, and from whom, the newest row of an instrument came."""
-
-    ts: int
-    recv_ts: int
-    seq: int
-    epoch: int
-    provider: str
-    quality: str
-
-
-class Now(NamedTuple):
-    """One row of an upsert: the stamp, and the values of one group."""
-
-    stamp: Stamp
-    values: tuple[Value, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one batch makes of `quote_latest`: instrument -> values, by group."""
-
-    quote: Mapping[int, Now] = field(default_factory=dict)
-    stat: Mapping[int, Now] = field(default_factory=dict)
-    greeks: Mapping[int, Now] = field(default_factory=dict)
-
-
-def merged(changes: Sequence[Change]) -> Change:
-    """Return one change with the effect of all, oldest first."""
-    if len(changes) == 1:
-        return changes[0]
-    # One stamp an instrument: a group last touched by an older batch than another group would
-    # else look older than the row it belongs to, and be turned away.
-    stamps: dict[int, Stamp] = {}
-    groups: tuple[dict[int, Now], ...] = ({}, {}, {})
-    for change in changes:
-        for whole, part in zip(groups, (change.quote, change.stat, change.greeks), strict=True):
-            whole.update(part)
-            stamps.update((instrument, now.stamp) for instrument, now in part.items())
-    return Change(
-        *(
-            {instrument: Now(stamps[instrument], now.values) for instrument, now in whole.items()}
-            for whole in groups
-        )
-    )
+NO_PRINTS: Final[Mapping[int, Trade]] = {}
 
 
 class _Group:
@@ -150,10 +104,19 @@ class Latest:
         self._forgotten: dict[tuple[int, str], int] = {}
         self._again: set[int] = set()
 
-    def seed(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take rows of `quote_latest` as they were before this process; newer values win."""
+    def seed(
+        self, rows: Iterable[Mapping[str, Any]], prints: Mapping[int, Trade] = NO_PRINTS
+    ) -> None:
+        """Take rows of `quote_latest` as they were before this process; newer values win.
+
+        `prints`: the newest that an earlier process could not commit, by instrument. The cache
+        is complete up to its own time, so a print is news only if it is newer than that.
+        """
         for row in rows:
             plain = {name: _plain(value) for name, value in row.items()}
+            spooled = prints.get(row["instrument_id"])
+            if spooled is not None and spooled.recv_ts > plain["recv_ts"]:
+                plain |= {"last": spooled.price, "last_size": spooled.size}
             known = self._known.get(row["instrument_id"])
             if known is None:
                 known = _Current(Stamp(*(plain[name] for name in Stamp._fields)))
@@ -165,6 +128,9 @@ class Latest:
             ):
                 pairs = zip(group.values, names, strict=True)
                 group.values = [plain[name] if value is None else value for value, name in pairs]
+
+        for instrument_id in prints.keys() - self._known.keys():
+            _put_trade(self._take_stamp(prints[instrument_id]), prints[instrument_id])
 
     def last_print(self, instrument_id: int) -> Print | None:
         """Return the last price and size that is known of an instrument."""
@@ -206,12 +172,16 @@ class Latest:
         )
 
     def _take(self, row: MarketRow) -> _Current:
+        known = self._take_stamp(row)
+        _PUT[type(row)](known, row)
+        return known
+
+    def _take_stamp(self, row: MarketRow) -> _Current:
         stamp = Stamp._make(row[:2] + row[3:7])
         known = self._known.get(row.instrument_id)
         if known is None:
             known = self._known[row.instrument_id] = _Current(stamp)
         known.stamp = stamp
-        _PUT[type(row)](known, row)
         return known
 
 

@@ -259,7 +259,8 @@ class Recorder:
             self._live.disconnect()
 
     async def _greet(self, writer: Writer) -> None:
-        self._latest.seed(await to_thread.run_sync(writer.read_latest, abandon_on_cancel=True))
+        rows = await to_thread.run_sync(writer.read_latest, abandon_on_cancel=True)
+        self._latest.seed(rows, await self._spool.prints())
 
     def _busy(self) -> float:
         return self._backlog.age_s(clock.monotonic())

@@ -11,7 +11,7 @@ meanwhile are forgotten. A file that SQLite cannot read is set aside, and a new 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
@@ -21,6 +21,7 @@ from anyio import CapacityLimiter, to_thread
 from typing_extensions import TypeVarTuple, Unpack
 
 from ibcore.clock import monotonic
+from ibcore.domain import Trade
 from ibcore.log import get_logger
 from sidecar.batch import Batch, Origin
 from sidecar.pending import Depth, Owed, Pending
@@ -58,6 +59,7 @@ class Spool:
         self._moved = anyio.Event()
         self.depth = Depth()
         self._unknown_gaps: dict[str, str] = {}
+        self._prints: Mapping[int, Trade] = {}
         self.on_damage: Callable[[Path, int | None], None] = lambda _aside, _rows: None
 
     # what never waits
@@ -121,12 +123,17 @@ class Spool:
 
     async def flush(self) -> None:
         """Wait until what is owed is known and what was put is on the disk, or in the database."""
-        self._wake.set()
-        await self._looked.wait()
+        await self.prints()
         while self._pending.batches:
             self._moved = anyio.Event()
             self._wake.set()
             await self._moved.wait()
+
+    async def prints(self) -> Mapping[int, Trade]:
+        """Wait for the file; return the newest prints that earlier lives left in it."""
+        self._wake.set()
+        await self._looked.wait()
+        return self._prints
 
     async def next_page(self, limit_rows: int) -> Sequence[Batch | Damaged]:
         """Wait for something owed; return the first of it, which stays owed until `paid`."""
@@ -226,6 +233,7 @@ class Spool:
                 file = await self._open()
                 self._file = file
                 self._unknown_gaps.update(file.gaps)
+                self._prints = file.prints
                 self._take_over(file.left)
             return self._file
 

@@ -50,6 +50,11 @@ SELECT spool, min(number), max(number), sum(rows), sum(length(body)) - 16 * coun
 SELECT spool, number, sidecar, epoch, first_seq, last_seq, rows, sealed_us, crc, body
   FROM batch WHERE spool = ? AND number BETWEEN ? AND ? ORDER BY number;
 
+-- newest --
+-- The end of what earlier lives left, newest first.
+SELECT spool, number, sidecar, epoch, first_seq, last_seq, rows, sealed_us, crc, body
+  FROM batch ORDER BY rowid DESC;
+
 -- note_gap --
 -- A gap grows until it is closed.
 INSERT INTO gap (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body;

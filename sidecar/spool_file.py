@@ -17,8 +17,10 @@ from typing import IO, Final, NamedTuple
 
 from ibcore.clock import now_us
 from ibcore.db import parse_queries
+from ibcore.domain import Trade
 from ibcore.errors import InstanceConflict
 from sidecar.batch import Batch
+from sidecar.prints import read_prints
 from sidecar.spool_row import Damaged, Row, pack, unpack
 
 SQL: Final = {
@@ -38,6 +40,8 @@ _PRAGMAS: Final = (
 # Free pages are used again; only what an outage has left behind goes back to the disk.
 _KEEP_PAGES: Final = 8_192
 _GIVE_BACK_PAGES: Final = 128
+# Some seconds of full load: what is older has been told to the cache, or is rare.
+PRINTS_OF_ROWS: Final = 200_000
 
 
 class Name(NamedTuple):
@@ -75,13 +79,14 @@ class Work:
 
 
 class SpoolFile:
-    """An open file; `left` and `gaps` are what was there when it was opened."""
+    """An open file; `left`, `gaps` and `prints` are what was there when it was opened."""
 
     def __init__(self, connection: sqlite3.Connection, lock: IO[str]) -> None:
         self.connection = connection
         self._lock = lock
         self.left = self._left()
         self.gaps: dict[str, str] = dict(connection.execute(SQL["gaps"]).fetchall())
+        self.prints = self._prints()
 
     @classmethod
     def open(cls, path: Path) -> SpoolFile:
@@ -146,6 +151,19 @@ class SpoolFile:
             Left(Stretch(spool, first, last), *counts)
             for spool, first, last, *counts in self.connection.execute(SQL["stretches"])
         ]
+
+    def _prints(self) -> dict[int, Trade]:
+        prints: dict[int, Trade] = {}
+        rows = 0
+        cursor = self.connection.execute(SQL["newest"])
+        while rows < PRINTS_OF_ROWS and (row := cursor.fetchone()) is not None:
+            batch = unpack(row)
+            rows += max(1, batch.span.rows)
+            if isinstance(batch, Batch):
+                newest = {p.instrument_id: p for p in read_prints(batch.blobs.trade)}
+                prints = newest | prints
+        cursor.close()
+        return prints
 
     def _give_back(self) -> None:
         ((free,),) = self.connection.execute("PRAGMA freelist_count").fetchall()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sidecar.batch import Batch, Blobs, Origin, Span
-from sidecar.latest import Change
+from sidecar.change import Change
 
 _LENGTHS: Final = Struct("!IIII")
 Row = tuple[Any, ...]

@@ -32,16 +32,8 @@ from ibcore import db
 from ibcore.errors import IbkeeperError
 from sidecar import pgbinary
 from sidecar.batch import Batch, Blobs
-from sidecar.latest import (
-    GREEKS_GROUP,
-    QUOTE_GROUP,
-    STAT_GROUP,
-    STAT_TEXTS,
-    Change,
-    Now,
-    Stamp,
-    merged,
-)
+from sidecar.change import Change, Now, Stamp, merged
+from sidecar.latest import GREEKS_GROUP, QUOTE_GROUP, STAT_GROUP, STAT_TEXTS
 
 _LEDGER_KEY: Final = "ingest_batch_pkey"
 

@@ -22,6 +22,7 @@ from ibcore.clock import now_us
 from ibcore.domain import Quote, Trade
 from ibcore.errors import InstanceConflict
 from ibcore.stack import spool_depth
+from sidecar.fold import Print
 from sidecar.recorder import Recorder
 from sidecar.spool_file import Name, SpoolFile, Stretch, Work
 from sidecar.writer import Writer
@@ -102,6 +103,32 @@ async def test_what_was_committed_but_not_dropped_is_not_committed_again(
         await until(lambda: recorder.depth.batches == 0)
     assert stored_seqs(db_url) == list(range(1, 101))
     assert select(db_url, GAPS) == []
+
+
+async def test_a_print_that_waits_in_the_spool_is_known_to_the_next_life(
+    db_url: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = now_us()
+    tail = ("ib", "live", 4, "last")
+    async with recording(db_url, spool=file) as first:
+        for instrument in (1, 2):
+            head = (now, now, instrument, first.next_seq(), 1)
+            first.record(Trade(*head, *tail, 5.0, 1.0, None, None))
+    async with without_database(file) as second:
+        for instrument, price in ((2, 6.0), (2, 7.0), (3, 8.0)):
+            head = (now + 9, now + 9, instrument, second.next_seq(), 2)
+            second.record(Trade(*head, *tail, price, None, 3.0, 4.0))
+        head = (now - 9, now - 9, 1, second.next_seq(), 2)
+        second.record(Trade(*head, *tail, 4.0, 1.0, None, None))
+    async with recording(db_url, spool=file, epoch=3) as third:
+        await until(lambda: third.last_print(1) is not None)
+        assert [third.last_print(instrument) for instrument in (1, 2, 3)] == [
+            Print(5.0, 1.0), Print(7.0, None), Print(8.0, None)
+        ]  # fmt: skip
+        head = (now + 20, now + 20, 2, third.next_seq(), 3, "ib", "live")
+        third.record(Quote(*head, 1, 6.5, 1.0, None, None))
+    cached = "SELECT last, bid FROM ibkeeper.quote_latest WHERE instrument_id = 2"
+    assert select(db_url, cached) == [(7.0, 6.5)]
 
 
 async def test_a_damaged_batch_goes_to_the_quarantine_and_the_rest_is_committed(

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibcore.domain import GapCause, Greeks, Stat, Trade
+from sidecar import pgbinary
 from sidecar.backlog import Backlog
 from sidecar.batch import Batch
 from sidecar.gaps import GapBook
 from sidecar.pending import Owed, Pending
+from sidecar.prints import read_prints
 from sidecar.room import Room, kept, room_of
 from sidecar.spool_file import Name, Stretch
 from sidecar.spool_row import Damaged, pack, unpack
@@ -63,6 +65,14 @@ def test_a_batch_comes_back_from_its_row_as_it_was() -> None:
     assert (back.origin, back.number, back.span, back.blobs) == (
         ORIGIN, 4, made.span, made.blobs
     )  # fmt: skip
+
+
+def test_prints_are_read_as_they_were_encoded() -> None:
+    numbers = (5.25, None), (-3.0, 100.0)
+    rows = [trade(seq)._replace(price=p, size=s) for seq, (p, s) in enumerate(numbers, 1)]
+    totals = [row._replace(volume=9.0, vwap=4.5, source="rt_volume") for row in rows]
+    read = list(read_prints(pgbinary.trades([*rows, *totals])))
+    assert read == [*rows, *(row._replace(volume=None, vwap=None) for row in totals)]
 
 
 @given(st.data())
