@@ -5,6 +5,7 @@
     ├── InstanceConflict          4  another process holds the lock of this name
     ├── DatabaseUnavailable       1  retryable
     │   └── SchemaMismatch        3  the schema is older or newer than this code
+    ├── CursorTooOld              1  the ledger does not reach back to a stored cursor
     ├── PortTaken                 1
     ├── ChildDied                 1
     ├── SessionFailed             1  could not open, or lost, an API connection
@@ -63,6 +64,10 @@ class SchemaMismatch(DatabaseUnavailable):
 
     exit_code = 3
     retryable = False
+
+
+class CursorTooOld(IbkeeperError):
+    """The ledger does not reach back to a stored cursor."""
 
 
 class PortTaken(IbkeeperError):

@@ -285,11 +285,13 @@ COPY ibkeeper.instrument_stat (ts, recv_ts, instrument_id, seq, epoch, provider,
 -- The replay ledger, last before the commit: a batch sent twice stops at its primary key, and
 -- committed_at is as near to the commit as a row can say.
 INSERT INTO ibkeeper.ingest_batch (spool, batch, sidecar, epoch, first_seq, last_seq, rows,
-                                   sealed_at)
-SELECT %(spool)s, batch, %(sidecar)s, %(epoch)s, first_seq, last_seq, rows, sealed_at
+                                   sealed_at, first_ts, last_ts)
+SELECT %(spool)s, batch, %(sidecar)s, %(epoch)s, first_seq, last_seq, rows, sealed_at, first_ts,
+       last_ts
   FROM unnest(%(batch)s::bigint[], %(first_seq)s::bigint[], %(last_seq)s::bigint[],
-              %(rows)s::int[], %(sealed_at)s::timestamptz[])
-       AS b (batch, first_seq, last_seq, rows, sealed_at);
+              %(rows)s::int[], %(sealed_at)s::timestamptz[], %(first_ts)s::timestamptz[],
+              %(last_ts)s::timestamptz[])
+       AS b (batch, first_seq, last_seq, rows, sealed_at, first_ts, last_ts);
 
 -- committed_batches --
 -- Asked before a batch is sent again: an answer that got lost may have been a yes.
@@ -521,3 +523,75 @@ SELECT w.id, w.sidecar, w.symbol, w.sec_type, w.exchange, w.currency, w.expiry,
 -- watchlist_is_empty --
 -- The demo fills only a list that no person has touched.
 SELECT NOT EXISTS (SELECT FROM ibkeeper.watch WHERE sidecar = %(sidecar)s);
+
+-- stream_end --
+-- Where the stream ends now, and up to where the ledger was pruned.
+SELECT coalesce((SELECT max(position) FROM ibkeeper.ingest_order), 0) AS position,
+       coalesce((SELECT max(position) FROM ibkeeper.ingest_order WHERE batch = 0), 0) AS forgotten;
+
+-- stream_batches --
+-- The next batches in the order of their commits: whoever sees a position sees all before it.
+SELECT o.position, b.epoch, b.first_seq, b.last_seq, b.rows,
+       coalesce(b.first_ts, '-infinity')::text AS first_ts,
+       coalesce(b.last_ts, 'infinity')::text AS last_ts
+  FROM ibkeeper.ingest_order o
+  JOIN ibkeeper.ingest_batch b USING (spool, batch)
+ WHERE o.position >= %(position)s AND (o.position > %(position)s OR b.last_seq > %(seq)s)
+ ORDER BY o.position LIMIT %(limit)s;
+
+-- stream_quote --
+-- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
+SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.bid,
+       r.bid_size, r.ask, r.ask_size
+  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
+              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
+       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
+ CROSS JOIN LATERAL (
+       SELECT * FROM ibkeeper.quote AS t
+        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
+          AND t.ts BETWEEN b.from_ts AND b.to_ts
+          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
+       ) AS r;
+
+-- stream_trade --
+-- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
+SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.source,
+       r.price, r.size, r.volume, r.vwap
+  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
+              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
+       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
+ CROSS JOIN LATERAL (
+       SELECT * FROM ibkeeper.trade AS t
+        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
+          AND t.ts BETWEEN b.from_ts AND b.to_ts
+          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
+       ) AS r;
+
+-- stream_greeks --
+-- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
+SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.kind, r.iv,
+       r.delta, r.gamma, r.vega, r.theta, r.option_price, r.pv_dividend, r.underlying_price,
+       r.price_based
+  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
+              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
+       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
+ CROSS JOIN LATERAL (
+       SELECT * FROM ibkeeper.greeks AS t
+        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
+          AND t.ts BETWEEN b.from_ts AND b.to_ts
+          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
+       ) AS r;
+
+-- stream_instrument_stat --
+-- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
+SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.field,
+       r.value, r.text_value
+  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
+              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
+       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
+ CROSS JOIN LATERAL (
+       SELECT * FROM ibkeeper.instrument_stat AS t
+        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
+          AND t.ts BETWEEN b.from_ts AND b.to_ts
+          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
+       ) AS r;

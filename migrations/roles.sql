@@ -96,7 +96,7 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ibkeeper_' || who);
         FOR thing IN
             SELECT c.relname FROM pg_class c
-             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r',                 'p',                                   '', 'v')
+             WHERE c.relnamespace = 'ibkeeper'::regnamespace AND c.relkind IN ('r', 'p', 'v')
                AND NOT c.relispartition
         LOOP
             EXECUTE format('GRANT SELECT ON ibkeeper.%I TO %I', thing.relname, 'ibkeeper_' || who);
@@ -114,6 +114,7 @@ BEGIN
                            ('greeks',            'INSERT',                              '', ''),
                            ('instrument_stat',   'INSERT',                              '', ''),
                            ('ingest_batch',      'INSERT',                              '', ''),
+                           ('ingest_order',      '',                                    '', ''),
                            ('feed_gap',          'INSERT, UPDATE',                      '', ''),
                            ('feed_minute',       'INSERT, UPDATE',                      '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),

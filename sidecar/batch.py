@@ -20,6 +20,7 @@ from sidecar.change import Change
 from sidecar.latest import Latest
 
 _RECEIVED: Final = attrgetter("recv_ts")
+_HAPPENED: Final = attrgetter("ts")
 
 
 class Origin(NamedTuple):
@@ -49,7 +50,10 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one seal made. `change` is empty when it comes back from the disk."""
+    """What one seal made. `change` is empty when it comes back from the disk.
+
+    `times`: earliest and latest event time of its rows; None where an older file does not say.
+    """
 
     origin: Origin
     number: int
@@ -58,6 +62,7 @@ class Batch:
     blobs: Blobs
     change: Change
     received: Mapping[int, int]
+    times: tuple[int, int] | None
 
     @property
     def rows(self) -> int:
@@ -93,6 +98,7 @@ class OpenBatch:
             blobs=_encode(keep),
             change=latest.seal(keep),
             received=Counter(map(_RECEIVED, keep)),
+            times=(min(map(_HAPPENED, keep)), max(map(_HAPPENED, keep))),
         )
 
 

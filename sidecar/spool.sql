@@ -42,7 +42,7 @@ INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- stretches --
 -- What earlier lives left, oldest first.
-SELECT spool, min(number), max(number), sum(rows), sum(length(body)) - 16 * count(*), count(*)
+SELECT spool, min(number), max(number), sum(rows), sum(length(body)) - 32 * count(*), count(*)
   FROM batch GROUP BY spool ORDER BY min(rowid);
 
 -- page --

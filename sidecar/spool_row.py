@@ -1,6 +1,7 @@
 """How a batch stands in the spool's file: a row of columns, a body, and a checksum of both.
 
-Body: the lengths of the four tables (uint32 each, network order), then their COPY rows. The
+Body: the lengths of the four tables (uint32 each, network order) and the earliest and latest
+event time (int64 each; the first files had no times), then the COPY rows. The
 checksum covers the columns too: a number that was damaged must not name another batch.
 """
 
@@ -16,6 +17,7 @@ from sidecar.batch import Batch, Blobs, Origin, Span
 from sidecar.change import Change
 
 _LENGTHS: Final = Struct("!IIII")
+_TIMES: Final = Struct("!qq")
 Row = tuple[Any, ...]
 _NO_CHANGE: Final = Change()
 _LARGEST: Final = 1 << 52
@@ -34,7 +36,8 @@ class Damaged:
 
 def pack(batch: Batch) -> Row:
     """Return the columns of `add_batch`."""
-    body = b"".join((_LENGTHS.pack(*map(len, batch.blobs)), *batch.blobs))
+    times = _TIMES.pack(*batch.times) if batch.times else b""
+    body = b"".join((_LENGTHS.pack(*map(len, batch.blobs)), times, *batch.blobs))
     spool, sidecar, epoch = batch.origin
     columns = (str(spool), batch.number, sidecar, epoch, *batch.span, batch.sealed_us)
     return (*columns, _checksum(columns, body), body)
@@ -47,14 +50,16 @@ def unpack(row: Row) -> Batch | Damaged:
     span = Span(first_seq, last_seq, rows)
     if not isinstance(body, bytes) or crc != _checksum(tuple(columns), body):
         return _damaged(spool, number, span, sealed_us)
+    times, blobs = _split(body)
     return Batch(
         origin=Origin(UUID(spool), sidecar, epoch),
         number=number,
         span=span,
         sealed_us=sealed_us,
-        blobs=_split(body),
+        blobs=blobs,
         change=_NO_CHANGE,
         received={sealed_us: rows},
+        times=times,
     )
 
 
@@ -79,9 +84,13 @@ def _checksum(columns: Row, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32("\0".join(map(str, columns)).encode()))
 
 
-def _split(body: bytes) -> Blobs:
-    parts, start = [], _LENGTHS.size
-    for length in _LENGTHS.unpack_from(body):
+def _split(body: bytes) -> tuple[tuple[int, int] | None, Blobs]:
+    lengths = _LENGTHS.unpack_from(body)
+    parts, start, times = [], len(body) - sum(lengths), None
+    if start > _LENGTHS.size:
+        first, last = _TIMES.unpack_from(body, _LENGTHS.size)
+        times = (first, last)
+    for length in lengths:
         parts.append(body[start : start + length])
         start += length
-    return Blobs(*parts)
+    return times, Blobs(*parts)

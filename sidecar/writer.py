@@ -148,6 +148,7 @@ class Writer:
     def _ledger(self, batches: Sequence[Batch]) -> dict[str, Any]:
         array = pgbinary.array
         spans = [batch.span for batch in batches]
+        times = [batch.times or (None, None) for batch in batches]
         return {
             **batches[0].origin._asdict(),
             "batch": array(pgbinary.Int8Array, [batch.number for batch in batches]),
@@ -155,10 +156,13 @@ class Writer:
             "last_seq": array(pgbinary.Int8Array, [span.last_seq for span in spans]),
             "rows": array(pgbinary.Int4Array, [span.rows for span in spans]),
             "sealed_at": array(pgbinary.MomentArray, [batch.sealed_us for batch in batches]),
+            "first_ts": array(pgbinary.MomentArray, [first for first, _ in times]),
+            "last_ts": array(pgbinary.MomentArray, [last for _, last in times]),
         }
 
     def _hint(self, batches: Sequence[Batch]) -> str:
         hint = {
+            "spool": str(batches[0].origin.spool),
             "epoch": batches[0].origin.epoch,
             "from_seq": batches[0].span.first_seq,
             "to_seq": batches[-1].span.last_seq,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, Index, Integer, Text, Uuid
+from sqlalchemy import BigInteger, Double, Index, Integer, Text, Uuid, text
 
 from ibcore.models.column import Row, column, described, moment, number
 
@@ -30,6 +30,22 @@ class IngestBatch(Row, table=True):
     committed_at: datetime | None = moment(
         "When the transaction was about to commit.", default="clock_timestamp()"
     )
+    first_ts: datetime | None = moment("Earliest event time of its rows; NULL: unknown.", null=True)
+    last_ts: datetime | None = moment("Latest event time of its rows; NULL: unknown.", null=True)
+
+
+class IngestOrder(Row, table=True):
+    """The place of a batch in the order of commits; written by a trigger."""
+
+    __tablename__ = "ingest_order"
+    __table_args__ = (
+        Index("ingest_order_forgotten_idx", "position", postgresql_where=text("batch = 0")),
+        {"comment": "The order in which the batches of the ledger became visible."},
+    )
+
+    position: int = column("Place in that order; holes mean nothing.", BigInteger, identity=True)
+    spool: UUID = column("Spool of the batch.", Uuid)
+    batch: int = column("Its number; 0: up to here entries were deleted for their age.", BigInteger)
 
 
 class FeedGap(Row, table=True):

@@ -129,7 +129,8 @@ async def test_listeners_hear_which_rows_are_new(db_url: str, dice: random.Rando
         async with recording(db_url) as recorder:
             record(recorder, dice, 30)
         heard = [json.loads(n.payload) async for n in conn.notifies(timeout=5, stop_after=1)]
-    assert heard == [{"epoch": 1, "from_seq": 1, "to_seq": 30}]
+    spool = str(recorder.origin.spool)
+    assert heard == [{"spool": spool, "epoch": 1, "from_seq": 1, "to_seq": 30}]
 
 
 async def test_no_row_is_lost_or_doubled_while_backends_are_killed(

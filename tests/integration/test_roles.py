@@ -41,7 +41,7 @@ WRITER = {
     "chain_quote": I,
 }
 FLOWS = {"request": IU, "watch": IUD}
-NOBODYS = {"bar_quote_kept", "bar_trade_kept", "bar_day", "state_transition"}
+NOBODYS = {"bar_quote_kept", "bar_trade_kept", "bar_day", "state_transition", "ingest_order"}
 MATRIX: dict[str, dict[str, set[str]]] = {
     "writer": WRITER,
     "flows": FLOWS,
