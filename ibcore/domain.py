@@ -111,6 +111,25 @@ class GapCause(StrEnum):
     batch_refused = "batch_refused"
 
 
+class RejectReason(StrEnum):
+    """Why a tick was not believed; what it said is in `rejected_tick`, not in the market tables.
+
+    `unreadable`: no number where a number belongs. `not_finite`: NaN or infinite. `out_of_range`:
+    larger than anything real. `negative_price`, `negative_amount`: where there can be none.
+    `too_fine`: more decimals than any exchange quotes. `too_long`: a text. `too_many`: a storm;
+    `alike` counts what has no row of its own.
+    """
+
+    unreadable = "unreadable"
+    not_finite = "not_finite"
+    out_of_range = "out_of_range"
+    negative_price = "negative_price"
+    negative_amount = "negative_amount"
+    too_fine = "too_fine"
+    too_long = "too_long"
+    too_many = "too_many"
+
+
 SESSION_TRANSITIONS: Final[Mapping[SessionState, frozenset[SessionState]]] = {
     SessionState.waiting: frozenset({SessionState.connecting, SessionState.stopped}),
     SessionState.connecting: frozenset(

@@ -308,6 +308,22 @@ VALUES (%(id)s, %(sidecar)s, %(epoch)s, %(cause)s, %(from_ts)s, %(to_ts)s, %(spo
        to_ts = greatest(g.to_ts, excluded.to_ts), last_seq = greatest(g.last_seq, excluded.last_seq),
        rows = greatest(g.rows, excluded.rows);
 
+-- note_rejected_tick --
+-- What is alike within a minute is one row, which grows.
+INSERT INTO ibkeeper.rejected_tick AS r (id, sidecar, epoch, instrument_id, tick_type, reason, raw,
+                                         recv_ts, last_ts, alike)
+VALUES (%(id)s, %(sidecar)s, %(epoch)s, %(instrument_id)s, %(tick_type)s, %(reason)s, %(raw)s,
+        %(recv_ts)s, %(last_ts)s, %(alike)s)
+    ON CONFLICT (id) DO UPDATE SET
+       last_ts = greatest(r.last_ts, excluded.last_ts), alike = greatest(r.alike, excluded.alike);
+
+-- prune_rejected_ticks --
+-- Evidence, not data: a storm must not fill the disk.
+DELETE FROM ibkeeper.rejected_tick
+ WHERE sidecar = %(sidecar)s
+   AND recv_ts < (SELECT recv_ts FROM ibkeeper.rejected_tick WHERE sidecar = %(sidecar)s
+                   ORDER BY recv_ts DESC OFFSET %(rows)s LIMIT 1);
+
 -- announce_rows --
 -- One hint a transaction, from one writer: NOTIFY takes an instance-wide lock at commit.
 SELECT pg_notify('ibkeeper_rows', %(payload)s);

@@ -117,6 +117,7 @@ BEGIN
                            ('ingest_order',      '',                                    '', ''),
                            ('feed_gap',          'INSERT, UPDATE',                      '', ''),
                            ('feed_minute',       'INSERT, UPDATE',                      '', ''),
+                           ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),
                            ('instrument',        'INSERT, UPDATE',                      '', ''),
                            ('watch',             'UPDATE',                              '', 'INSERT, UPDATE, DELETE'),

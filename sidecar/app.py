@@ -32,6 +32,7 @@ from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import harden, ib_defaults
 from sidecar.journal import Journal
 from sidecar.recorder import Recorder
+from sidecar.rejects import RejectBook, RejectKeeper
 from sidecar.requests import RequestWorker
 from sidecar.session import Session
 from sidecar.tap import LineTap
@@ -54,6 +55,7 @@ class Parts:
 
     recorder: Recorder
     journal: Journal
+    rejects: RejectKeeper
     stream: Session
     sweep: Session
     watcher: Watcher
@@ -71,7 +73,11 @@ class Parts:
 
     def keepers(self) -> dict[str, Task]:
         """Return what writes: ended last."""
-        return {"recorder": self.recorder.run, "journal": self.journal.run}
+        return {
+            "recorder": self.recorder.run,
+            "journal": self.journal.run,
+            "rejects": self.rejects.run,
+        }
 
 
 async def serve(settings: Settings) -> None:
@@ -105,7 +111,9 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     )
     journal = Journal(url, sidecar=name, epoch=epoch)
     budget = LineBudget(gateway.lines)
-    feed = Feed(recorder, epoch=epoch, provider=Provider.ib)
+    book = RejectBook()
+    rejects = RejectKeeper(url, book, sidecar=name, epoch=epoch)
+    feed = Feed(recorder, epoch=epoch, provider=Provider.ib, rejects=book)
     watcher = Watcher(
         url,
         sidecar=name,
@@ -127,7 +135,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         handlers={chain.KIND: snapshots},
         poll_s=settings.sidecar.poll_s,
     )
-    return Parts(recorder, journal, stream, sweep, watcher, requests, budget)
+    return Parts(recorder, journal, rejects, stream, sweep, watcher, requests, budget)
 
 
 def _endpoint(settings: Settings, offset: int) -> Endpoint:

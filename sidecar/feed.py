@@ -16,13 +16,22 @@ What is remembered for how long:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
-from ibcore.clock import PG_EPOCH_UNIX_US
-from ibcore.domain import Greeks, MarketRow, Provider, Quote, Stat, Trade
-from sidecar import empties, fold
+from ibcore.clock import PG_EPOCH_UNIX_US, monotonic
+from ibcore.domain import (
+    Greeks,
+    MarketRow,
+    Provider,
+    Quote,
+    RejectReason,
+    Stat,
+    Trade,
+)
+from sidecar import doubts, fold
 from sidecar.line import InstrumentState, Line, Oddities, OpenLine
+from sidecar.rejects import RejectBook, Rejected
+from sidecar.statistic import judge
 from sidecar.ticks import Kind, Meaning, field_of, meaning_of
 
 __all__ = ["Feed", "Line", "RowSink"]
@@ -41,13 +50,21 @@ class RowSink(Protocol):
 class Feed:
     """Fold the tick messages of one session into rows (implements `ib_compat.TickSink`)."""
 
-    def __init__(self, recorder: RowSink, *, epoch: int, provider: Provider = Provider.ib) -> None:
+    def __init__(
+        self,
+        recorder: RowSink,
+        *,
+        epoch: int,
+        provider: Provider = Provider.ib,
+        rejects: RejectBook | None = None,
+    ) -> None:
         self._recorder = recorder
         self._epoch = epoch
         self._provider = provider.value
         self._recv_ts = 0
         self._lines: dict[int, OpenLine] = {}
         self._instruments: dict[int, InstrumentState] = {}
+        self.rejects = rejects or RejectBook()
         self.oddities = Oddities()
 
     # lines
@@ -70,29 +87,36 @@ class Feed:
         """Note the arrival time (microseconds since 2000) of the messages that follow."""
         self._recv_ts = recv_us
 
-    def price_size(self, req_id: int, tick_type: int, price: float, size: float) -> None:
+    def price_size(
+        self, req_id: int, tick_type: int, price: float, size: float
+    ) -> RejectReason | None:
         """Take a tickPrice message."""
         live = self._heard(req_id)
         if live is None:
-            return
+            return None
         meaning = meaning_of(tick_type)
         kind = meaning.kind
+        if kind not in _PRICED:
+            return self._value(live, tick_type, meaning, price)
+        doubt = doubts.price(price, size, sec_type=live.line.sec_type)
+        if doubt is not None:
+            price = NOTHING
+        elif (doubt := doubts.size(size)) is not None:
+            size = NOTHING
         if kind is Kind.bid:
             self._quote(live, tick_type, fold.bid(live.book, price, size), meaning.delayed)
         elif kind is Kind.ask:
             self._quote(live, tick_type, fold.ask(live.book, price, size), meaning.delayed)
-        elif kind is Kind.last:
+        else:
             printed = fold.last(live.instrument.last, price, size, signed=live.signed)
             self._last(live, tick_type, printed, meaning.delayed)
-        else:
-            self._value(live, tick_type, meaning, price)
-        self._count_poison(price)
+        return doubt
 
-    def size(self, req_id: int, tick_type: int, size: float) -> None:
+    def size(self, req_id: int, tick_type: int, size: float) -> RejectReason | None:
         """Take a tickSize message."""
         live = self._heard(req_id)
         if live is None:
-            return
+            return None
         meaning = meaning_of(tick_type)
         kind = meaning.kind
         if kind is Kind.bid_size:
@@ -103,34 +127,32 @@ class Feed:
             printed = fold.last_size(live.instrument.last, size)
             self._last(live, tick_type, printed, meaning.delayed)
         else:
-            self._value(live, tick_type, meaning, size)
-        self._count_poison(size)
+            return self._value(live, tick_type, meaning, size)
+        return doubts.size(size)
 
-    def generic(self, req_id: int, tick_type: int, value: float) -> None:
+    def generic(self, req_id: int, tick_type: int, value: float) -> RejectReason | None:
         """Take a tickGeneric message."""
         live = self._heard(req_id)
-        if live is None:
-            return
-        self._value(live, tick_type, meaning_of(tick_type), value)
-        self._count_poison(value)
+        return None if live is None else self._value(live, tick_type, meaning_of(tick_type), value)
 
-    def string(self, req_id: int, tick_type: int, value: str) -> None:
+    def string(self, req_id: int, tick_type: int, value: str) -> RejectReason | None:
         """Take a tickString message."""
         live = self._heard(req_id)
         if live is None:
-            return
+            return None
         meaning = meaning_of(tick_type, text=True)
+        if (doubt := doubts.text(value)) is not None:
+            return doubt
         if meaning.kind is Kind.prints:
-            self._print(live, tick_type, meaning, value)
-        elif meaning.kind is Kind.text_stat:
+            return self._print(live, tick_type, meaning, value)
+        if meaning.kind is Kind.text_stat:
             self._stat(live, tick_type, meaning, value.replace("\0", "") or None)
-        else:
-            try:
-                number = float(value)
-            except ValueError:
-                self.oddities.malformed += 1
-                return
-            self._value(live, tick_type, meaning, number)
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            return RejectReason.unreadable
+        return self._value(live, tick_type, meaning, number)
 
     def computation(
         self,
@@ -145,33 +167,31 @@ class Feed:
         vega: float,
         theta: float,
         und_price: float,
-    ) -> None:
+    ) -> RejectReason | None:
         """Take a tickOptionComputation message: each is a row, "no result" only once."""
         live = self._heard(req_id)
         if live is None:
-            return
+            return None
         meaning = meaning_of(tick_type)
         if meaning.kind is not Kind.greeks:
-            self.oddities.malformed += 1
-            return
-        computed = fold.computation(
-            attrib, iv, delta, price, pv_dividend, gamma, vega, theta, und_price
-        )
+            return RejectReason.unreadable
+        numbers = (iv, delta, price, pv_dividend, gamma, vega, theta, und_price)
+        computed = fold.computation(attrib, *numbers)
         known = live.instrument.computed
-        if not fold.says_nothing(computed):
-            known.add(meaning.field)
-        elif meaning.field in known:
-            known.discard(meaning.field)
-        else:
-            return
-        self._recorder.record(
-            Greeks(
-                *self._head(live, meaning.delayed),
-                meaning.field,
-                *computed[:8],
-                computed.price_based,
-            )
-        )
+        silent = fold.says_nothing(computed)
+        if not silent or meaning.field in known:
+            (known.discard if silent else known.add)(meaning.field)
+            head = self._head(live, meaning.delayed)
+            row = Greeks(*head, meaning.field, *computed[:8], computed.price_based)
+            self._recorder.record(row)
+        return doubts.computation(*numbers)
+
+    def reject(self, req_id: int, tick_type: int, reason: RejectReason, raw: str) -> None:
+        """Keep what a tick said that was not believed, or could not be read."""
+        live = self._lines.get(req_id)
+        instrument_id = None if live is None else live.line.instrument_id
+        tick = Rejected(self._recv_ts, instrument_id, tick_type, reason, raw)
+        self.rejects.refuse(monotonic(), tick)
 
     def data_type(self, req_id: int, market_data_type: int) -> None:
         """Take a marketDataType message: the quality of what follows on the line."""
@@ -190,10 +210,6 @@ class Feed:
         if live is None:
             self.oddities.orphans += 1
         return live
-
-    def _count_poison(self, value: float) -> None:
-        if empties.poisoned(value):
-            self.oddities.poison += 1
 
     def _head(
         self, live: OpenLine, delayed: bool, ts: int | None = None
@@ -223,41 +239,39 @@ class Feed:
         head = self._head(live, delayed)
         self._recorder.record(Trade(*head, tick_type, "last", *printed, None, None))
 
-    def _print(self, live: OpenLine, tick_type: int, meaning: Meaning, text: str) -> None:
+    def _print(
+        self, live: OpenLine, tick_type: int, meaning: Meaning, text: str
+    ) -> RejectReason | None:
         if live.instrument.prints.get(tick_type) == text:
-            return
+            return None
         printed = fold.timed_print(text)
         if printed is None:
-            self.oddities.malformed += 1
-            return
+            return RejectReason.unreadable
         live.instrument.prints[tick_type] = text
-        if printed.price is None:
-            self._stat(live, tick_type, meaning, printed.volume)
-            return
-        ts = None if printed.unix_ms is None else printed.unix_ms * 1_000 - PG_EPOCH_UNIX_US
+        price, size, unix_ms, volume, vwap = printed
+        if price is None:
+            self._stat(live, tick_type, meaning, volume)
+            return None if text.startswith(";") else RejectReason.not_finite
+        doubt = doubts.price(price, size or 0.0, sec_type=live.line.sec_type)
+        if doubt is not None:
+            return doubt
+        ts = None if unix_ms is None else unix_ms * 1_000 - PG_EPOCH_UNIX_US
         head = self._head(live, meaning.delayed, ts)
-        row = Trade(
-            *head,
-            tick_type,
-            meaning.field,
-            printed.price,
-            printed.size,
-            printed.volume,
-            printed.vwap,
-        )
+        row = Trade(*head, tick_type, meaning.field, price, size, volume, vwap)
         self._recorder.record(row)
+        return None
 
-    def _value(self, live: OpenLine, tick_type: int, meaning: Meaning, value: float) -> None:
-        clean = _CLEAN.get(meaning.kind)
-        if meaning.kind is Kind.text_stat:
+    def _value(
+        self, live: OpenLine, tick_type: int, meaning: Meaning, value: float
+    ) -> RejectReason | None:
+        kind = meaning.kind
+        if kind is Kind.text_stat:
             self._stat(live, tick_type, meaning, f"{value:g}")
-        elif clean is None:
-            # A size under the number of a price, say: nothing we could name.
-            self.oddities.malformed += 1
-        elif meaning.kind is Kind.price_stat and live.signed:
-            self._stat(live, tick_type, meaning, empties.number(value))
-        else:
-            self._stat(live, tick_type, meaning, clean(value))
+            return None
+        value_now, doubt = judge(kind, value, sec_type=live.line.sec_type, signed=live.signed)
+        if doubt is not RejectReason.unreadable:
+            self._stat(live, tick_type, meaning, value_now)
+        return doubt
 
     def _stat(
         self, live: OpenLine, tick_type: int, meaning: Meaning, value: float | str | None
@@ -273,10 +287,5 @@ class Feed:
         self._recorder.record(Stat(*self._head(live, meaning.delayed), tick_type, name, value))
 
 
-_CLEAN: Final[dict[Kind, Callable[[float], float | None]]] = {
-    Kind.price_stat: empties.price,
-    Kind.amount_stat: empties.amount,
-    Kind.number_stat: empties.number,
-    # IB sends 0 for "never traded": a time in 1970 is none.
-    Kind.seconds_stat: lambda value: empties.amount(value) or None,
-}
+_PRICED: Final = frozenset({Kind.bid, Kind.ask, Kind.last})
+NOTHING: Final = float("nan")

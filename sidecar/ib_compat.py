@@ -34,10 +34,10 @@ from ibcore.config import TickDefaults
 from ibcore.errors import ConfigRefused, StreamGarbled
 from ibcore.notices import REQUEST_INVALID
 from sidecar.ib_client import FramingClient
+from sidecar.ib_ticks import TickReader
 from sidecar.tick_sink import TickSink
 
 SUPPORTED: Final = "2.0.1"
-TICK_PRICE_ID: Final = 1
 BURSTS_PER_S: Final = 15
 CURRENT_TIME_FRAME: Final = b"49\x001\x00"
 
@@ -80,10 +80,10 @@ class _CompatWrapper(Wrapper):
 
 
 class _TapWrapper(_CompatWrapper):
-    """Report each message to the sink first; keep Tickers only where somebody asked for one.
+    """Tell the sink of each packet, data type and error first; `TickReader` tells it the ticks.
 
     A line subscribed by request id alone has no Ticker: nothing is coalesced, nothing is keyed
-    by conId, and a message costs half.
+    by conId, and a message costs half (docs/decisions/record-only.md).
     """
 
     sink: TickSink
@@ -91,45 +91,6 @@ class _TapWrapper(_CompatWrapper):
     def tcpDataArrived(self) -> None:
         self.sink.packet(now_us())
         super().tcpDataArrived()  # type: ignore[no-untyped-call]
-
-    def priceSizeTick(self, reqId: int, tickType: int, price: float, size: float) -> None:
-        self.sink.price_size(reqId, tickType, price, size)
-        if reqId in self.reqId2Ticker:
-            super().priceSizeTick(reqId, tickType, price, size)
-
-    def tickSize(self, reqId: int, tickType: int, size: float) -> None:
-        self.sink.size(reqId, tickType, size)
-        if reqId in self.reqId2Ticker:
-            super().tickSize(reqId, tickType, size)
-
-    def tickString(self, reqId: int, tickType: int, value: str) -> None:
-        self.sink.string(reqId, tickType, value)
-        if reqId in self.reqId2Ticker:
-            super().tickString(reqId, tickType, value)
-
-    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
-        self.sink.generic(reqId, tickType, value)
-        if reqId in self.reqId2Ticker:
-            super().tickGeneric(reqId, tickType, value)
-
-    def tickOptionComputation(
-        self,
-        reqId: int,
-        tickType: int,
-        tickAttrib: int,
-        impliedVol: float,
-        delta: float,
-        optPrice: float,
-        pvDividend: float,
-        gamma: float,
-        vega: float,
-        theta: float,
-        undPrice: float,
-    ) -> None:
-        values = (impliedVol, delta, optPrice, pvDividend, gamma, vega, theta, undPrice)
-        self.sink.computation(reqId, tickType, tickAttrib, *values)
-        if reqId in self.reqId2Ticker or reqId in self._futures:
-            super().tickOptionComputation(reqId, tickType, tickAttrib, *values)
 
     def marketDataType(self, reqId: int, marketDataId: int) -> None:
         self.sink.data_type(reqId, marketDataId)
@@ -187,7 +148,7 @@ def make_ib(
     # ib.py:414 answers every restored link with one more account-summary subscription.
     ib.errorEvent -= ib._onError
     if sink is not None:
-        _report_empty_prices(ib.client, sink)
+        TickReader(ib.client, sink)
     return ib
 
 
@@ -247,19 +208,6 @@ def _pace(client: Client, messages_per_s: int) -> None:
     # 50 arrivals for 45 sent. Small bursts leave only what the lateness itself compresses.
     client.MaxRequests = max(1, messages_per_s // BURSTS_PER_S)
     client.RequestsInterval = client.MaxRequests / messages_per_s  # type: ignore[assignment]
-
-
-def _report_empty_prices(client: Client, sink: TickSink) -> None:
-    decoder = client.decoder
-
-    def price_size_tick(fields: list[str]) -> None:
-        if fields[4]:
-            decoder.priceSizeTick(fields)
-        else:
-            # decoder.py:191 drops a tickPrice without a price, its size included.
-            sink.price_size(int(fields[2]), int(fields[3]), float("nan"), float(fields[5] or 0))
-
-    decoder.handlers[TICK_PRICE_ID] = price_size_tick
 
 
 def _replace_loop_getters() -> None:

@@ -67,5 +67,3 @@ class Oddities:
     """Messages that made no row for a reason worth counting."""
 
     orphans: int = 0
-    poison: int = 0
-    malformed: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ibcore.domain import QuoteState
+from ibcore.domain import QuoteState, RejectReason
 from ibcore.notices import Action, classify
 from sidecar.chain_quote import LineValues
 from sidecar.inquiry import FATAL
@@ -73,6 +73,9 @@ class LineTap:
             numbers = (iv, delta, price, pv_dividend, gamma, vega, theta, und_price)
             values.computation(tick_type, attrib, *numbers)
             self._judge(req_id, values)
+
+    def reject(self, req_id: int, tick_type: int, reason: RejectReason, raw: str) -> None:
+        """Drop what cannot be read: the line goes on without it."""
 
     def data_type(self, req_id: int, market_data_type: int) -> None:
         """Take marketDataType."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
-from ibcore.models.ingest import FeedGap, FeedMinute, IngestBatch, IngestOrder, Sidecar
+from ibcore.models.ingest import (
+    FeedGap,
+    FeedMinute,
+    IngestBatch,
+    IngestOrder,
+    RejectedTick,
+    Sidecar,
+)
 from ibcore.models.instrument import Instrument, Watch
 from ibcore.models.latest import QuoteLatest
 from ibcore.models.market import Greeks, InstrumentStat, Quote, Trade
@@ -33,6 +40,7 @@ __all__ = [
     "InstrumentStat",
     "Quote",
     "QuoteLatest",
+    "RejectedTick",
     "Request",
     "Session",
     "SessionEvent",

@@ -76,6 +76,32 @@ class FeedGap(Row, table=True):
     filled_at: datetime | None = moment("When it was filled.", null=True)
 
 
+class RejectedTick(Row, table=True):
+    """A tick that was not believed, and how many were like it."""
+
+    __tablename__ = "rejected_tick"
+    __table_args__ = (
+        Index("rejected_tick_sidecar_recv_ts_idx", "sidecar", "recv_ts"),
+        {
+            "comment": "Ticks that were not believed, by the minute;"
+            " the newest 100,000 rows of a sidecar."
+        },
+    )
+
+    id: UUID = column("Given once, by whoever refused the tick.", Uuid, key=True)
+    sidecar: str = column("Name of the sidecar.", Text)
+    epoch: int = column("Start of the sidecar.", Integer)
+    instrument_id: int | None = column(
+        "instrument.id; NULL: of no open line, or of many.", Integer, null=True
+    )
+    tick_type: int | None = column("IB tick type; -1: unreadable, NULL: many.", Integer, null=True)
+    reason: str = column("Why; the words of ibcore.domain.RejectReason.", Text)
+    raw: str | None = column("What the first of them said, fields separated by ;.", Text, null=True)
+    recv_ts: datetime = moment("When the first of them was received.")
+    last_ts: datetime = moment("When the last of them was.")
+    alike: int = column("How many more of them came within the minute.", BigInteger, default="0")
+
+
 class Sidecar(Row, table=True):
     """One row a sidecar name: who runs, and how it is doing."""
 

@@ -30,6 +30,7 @@ WRITER = {
     "ingest_batch": I,
     "feed_gap": IU,
     "feed_minute": IU,
+    "rejected_tick": IUD,
     "quote_latest": {*IUD, "TRUNCATE"},
     "instrument": IU,
     "watch": {"UPDATE"},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibcore.clock import PG_EPOCH_UNIX_US
-from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
+from ibcore.domain import Greeks, MarketRow, Quote, RejectReason, Stat, Trade
 from sidecar.feed import Feed, Line
 from sidecar.fold import Print
 
@@ -170,12 +170,11 @@ def test_what_arrives_for_a_closed_line_is_counted_not_recorded() -> None:
     assert feed.oddities.orphans == 1
 
 
-def test_poison_empties_a_side_and_is_counted() -> None:
+def test_a_price_that_is_no_number_empties_its_side_and_is_doubted() -> None:
     feed, tray = opened()
     feed.price_size(1, 1, 443.6, 100.0)
-    feed.price_size(1, 1, math.nan, 100.0)
+    assert feed.price_size(1, 1, math.nan, 100.0) is RejectReason.not_finite
     assert [row.bid for row in tray.rows if isinstance(row, Quote)] == [443.6, None]
-    assert feed.oddities.poison == 1
 
 
 numbers = st.one_of(

@@ -15,6 +15,7 @@ from eventkit import event as eventkit_event
 from ib_async import client, connection, util, wrapper
 
 from ibcore.config import TickDefaults
+from ibcore.domain import RejectReason
 from ibcore.errors import ConfigRefused
 from sidecar import ib_compat
 
@@ -44,6 +45,9 @@ class Heard:
 
     def computation(self, *fields: float) -> None:
         self.said.append(("computation", *fields))
+
+    def reject(self, *fields: object) -> None:
+        self.said.append(("reject", *fields))
 
     def data_type(self, *fields: int) -> None:
         self.said.append(("data_type", *fields))
@@ -80,12 +84,10 @@ def test_the_private_parts_that_are_touched_exist():
 
 
 def test_the_overridden_methods_take_what_the_vendor_passes():
-    for name in ("priceSizeTick", "tickSize", "tickString", "tickGeneric", "error"):
+    for name in ("tcpDataArrived", "marketDataType", "error"):
         ours = inspect.signature(getattr(ib_compat._TapWrapper, name))
         theirs = inspect.signature(getattr(wrapper.Wrapper, name))
         assert list(ours.parameters) == list(theirs.parameters)
-    computation = inspect.signature(wrapper.Wrapper.tickOptionComputation)
-    assert list(computation.parameters)[-1] == "undPrice"
 
 
 def test_another_version_is_refused_with_the_way_to_the_right_one():
@@ -206,3 +208,24 @@ async def test_a_request_that_ib_cannot_validate_ends_instead_of_waiting_for_eve
     answer = ib.wrapper.startReq(8)
     feed(ib, frame(4, 2, 8, 321, "Error validating request", ""))
     assert isinstance(answer.exception(), wrapper.RequestError)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (frame(1, 6, 5, 1, "1O.0", "3", 0), (5, 1, "1;6;5;1;1O.0;3;0")),
+        (frame(2, 6, 5, 0, "many"), (5, 0, "2;6;5;0;many")),
+        (frame(2, 6, 5, 99_999, "4"), (5, -1, "2;6;5;99999;4")),
+        (frame(45, 6, 5, 49), (5, 49, "45;6;5;49")),
+        (frame(46, 6, "x", 45, "1"), (-1, 45, "46;6;x;45;1")),
+        (frame(21, 5, 13, 1, "0.2", ""), (5, 13, "21;5;13;1;0.2;")),
+    ],
+)
+def test_a_tick_that_cannot_be_read_is_told_as_it_came_and_logs_nothing(sent, told, caplog):
+    heard = Heard()
+    ib = ib_compat.make_ib(DEFAULTS, heard)
+    ib.wrapper.startTicker(5, ib_async.Stock("SPY", "SMART", "USD", conId=1), "mktData")
+    feed(ib, sent)
+    req_id, tick_type, raw = told
+    assert heard.said[1:] == [("reject", req_id, tick_type, RejectReason.unreadable, raw)]
+    assert caplog.records == []
