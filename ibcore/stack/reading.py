@@ -50,6 +50,10 @@ SELECT coalesce(jsonb_object_agg(state, n), '{}') FROM (
 """
 
 
+# A heartbeat comes every second; one this old is a process that hangs or is gone.
+HEARTBEAT_OLD_S: Final = 5.0
+
+
 @dataclass(frozen=True, slots=True)
 class SidecarRow:
     """The heartbeat row of one sidecar."""
@@ -70,6 +74,11 @@ class SidecarRow:
     dropped_rows: int | None
     latency_p50_ms: float | None
     latency_p99_ms: float | None
+
+    @property
+    def is_silent(self) -> bool:
+        """Say that the row tells of the past: its process has not written for too long."""
+        return self.heartbeat_age_s is None or self.heartbeat_age_s > HEARTBEAT_OLD_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from ibcore.stack.prefect_api import PrefectState
 from ibcore.stack.reading import Rates, Reading
 from ibcore.stack.spool_depth import SpoolDepth
 
-HEARTBEAT_OLD_S: Final = 5.0
 QUOTE_OLD_S: Final = 15.0
 SPOOL_LOW: Final = 0.8
 
@@ -109,7 +108,7 @@ def _sidecar_problems(facts: Facts, reading: Reading) -> Iterator[str]:
     if sidecar is None or sidecar.heartbeat_age_s is None:
         yield f"No sidecar named {facts.sidecar_name} has ever written a heartbeat. {start_it}"
         return
-    if sidecar.heartbeat_age_s > HEARTBEAT_OLD_S:
+    if sidecar.is_silent:
         yield (
             f"The sidecar {sidecar.name} has been silent for {sidecar.heartbeat_age_s:.0f} s "
             f"(last state: {sidecar.state}). {start_it}"

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ibcore.stack.child import ChildInfo
-from ibcore.stack.reading import QuoteRow, Rates, Reading
+from ibcore.stack.reading import QuoteRow, Rates, Reading, SidecarRow
 
 _TOP_LINES: Final = 10
 _QUOTE_CHROME: Final = 3  # two borders and the column names
@@ -86,6 +86,8 @@ def status_line(frame: Frame) -> str:
     sidecar = reading.sidecar if reading else None
     if reading is None or sidecar is None:
         return f"{duration(frame.uptime_s)}  {frame.now_doing or 'no sidecar yet'}"
+    if sidecar.is_silent:
+        return f"{duration(frame.uptime_s)}  {_silence(sidecar)}"
     stream = reading.session("stream")
     parts = [
         duration(frame.uptime_s),
@@ -98,6 +100,10 @@ def status_line(frame: Frame) -> str:
         f"newest quote {_age(reading.newest_quote_age_s)} ago",
     ]
     return "  ".join(parts)
+
+
+def _silence(sidecar: SidecarRow) -> str:
+    return f"sidecar silent for {_age(sidecar.heartbeat_age_s)}: see sidecar.log in the logs folder"
 
 
 def duration(seconds: float) -> str:
@@ -149,6 +155,9 @@ def _feed(frame: Frame) -> Panel:
 
 def _feed_lines(frame: Frame) -> Iterable[tuple[str, RenderableType]]:
     reading = frame.reading or Reading()
+    if reading.sidecar is not None and reading.sidecar.is_silent:
+        age = _age(reading.sidecar.heartbeat_age_s)
+        yield "sidecar", Text(f"silent for {age}; below is the past", "bold red")
     for session in reading.sessions:
         since = f" since {session.since.astimezone():%H:%M:%S}"
         text = Text(session.state, _STYLES.get(session.state, ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timezone
 
 import pytest
@@ -150,3 +151,11 @@ def test_the_plain_line_holds_the_same_figures() -> None:
 )
 def test_durations_read_as_a_person_says_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_figures_of_a_sidecar_that_is_silent_are_not_shown_as_the_present() -> None:
+    hung = replace(SIDECAR, heartbeat_age_s=17.4)
+    frame = replace(FULL, reading=Reading(hung, (STREAM,), QUOTES))
+    assert "silent for 17.4 s" in "\n".join(screen(frame, 100, 30))
+    assert "sidecar silent for 17.4 s" in status_line(frame)
+    assert "ticks/s" not in status_line(frame)
