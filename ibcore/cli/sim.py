@@ -29,12 +29,18 @@ _LEDGER_LIMIT = 1_000_000  # ticks; about 140 MB when full
 _CONTROL_S = 10.0
 
 Port = Annotated[int, typer.Option(min=0, max=65535)]
+ControlPort = Annotated[
+    int,
+    typer.Option(
+        min=0, max=65535, envvar="IBKEEPER_SIM__CONTROL_PORT", help="For its ledger and faults."
+    ),
+]
 
 
 @app.command()
 def run(
     port: Port = 4002,
-    control_port: Port = 4003,
+    control_port: ControlPort = 4003,
     host: str = "127.0.0.1",
     seed: int = 7,
     tape: Annotated[
@@ -96,7 +102,7 @@ async def _serve(config: SimConfig) -> None:
 
 @app.command()
 def ledger(
-    control_port: Port = 4003,
+    control_port: ControlPort = 4003,
     since: Annotated[int, typer.Option(help="Skip the ticks before this number.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Every entry as a JSON line.")] = False,
     kind: Annotated[
@@ -130,7 +136,7 @@ def fault(
     line: Annotated[str | None, typer.Option(help="Only lines of this symbol or id.")] = None,
     order: Annotated[int | None, typer.Option(help="Only this order id.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat what another run drew.")] = None,
-    control_port: Port = 4003,
+    control_port: ControlPort = 4003,
 ) -> None:
     """Make the gateway misbehave; prints how to repeat exactly that."""
     if listed or not name:

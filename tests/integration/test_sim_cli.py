@@ -41,6 +41,14 @@ async def sim(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+async def test_the_control_port_of_the_settings_is_the_one_that_is_asked(monkeypatch) -> None:
+    async with running() as (_process, said):
+        monkeypatch.setenv("IBKEEPER_SIM__CONTROL_PORT", str(said["control_port"]))
+        code, out, _ = await sim("ledger")
+        assert code == 0
+        assert str(said["port"]) in out
+
+
 async def test_a_running_simulator_is_read_disturbed_and_stopped() -> None:
     async with running() as (process, said):
         assert said["event"] == "sim_listening"
