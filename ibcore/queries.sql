@@ -417,6 +417,74 @@ SELECT * FROM unnest(
 -- What the cache knew before this start: IB re-sends its last print, which is then no new one.
 SELECT * FROM ibkeeper.quote_latest;
 
+-- cached_instruments --
+-- A crash of the server empties the cache: asked every second while nothing is to be committed.
+SELECT instrument_id FROM ibkeeper.quote_latest
+ WHERE instrument_id = ANY(%(instruments)s::int[]);
+
+-- latest_from_history --
+-- What the cache would say of watched instruments that it lacks, out of the last days' rows. One
+-- probe of the index (instrument_id, ts) for each kind of row; statistics are few.
+WITH lost AS (
+    SELECT DISTINCT w.instrument_id AS id, now() - make_interval(days => %(days)s) AS since
+      FROM ibkeeper.watch w
+     WHERE w.sidecar = %(sidecar)s AND w.instrument_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM ibkeeper.quote_latest l
+                        WHERE l.instrument_id = w.instrument_id)
+), part AS (
+    SELECT id, jsonb_build_object('bid', bid, 'bid_size', bid_size, 'ask', ask,
+                                  'ask_size', ask_size) AS doc,
+           r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
+      FROM lost CROSS JOIN LATERAL (
+           SELECT * FROM ibkeeper.quote t WHERE t.instrument_id = id AND t.ts > since
+            ORDER BY t.ts DESC, t.seq DESC LIMIT 1) AS r
+     UNION ALL
+    SELECT id, jsonb_build_object('last', price, 'last_size', size) || CASE source
+               WHEN 'last' THEN '{}' ELSE jsonb_build_object('last_ts', r.ts) END,
+           r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
+      FROM lost CROSS JOIN unnest(ARRAY['last', 'rt_volume', 'rt_trade_volume', 'tick_by_tick'])
+           AS kind(source_wanted) CROSS JOIN LATERAL (
+           SELECT * FROM ibkeeper.trade t
+            WHERE t.instrument_id = id AND t.ts > since AND t.source = source_wanted
+            ORDER BY t.ts DESC, t.seq DESC LIMIT 1) AS r
+     UNION ALL
+    SELECT id, jsonb_build_object('vwap', vwap),
+           r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
+      FROM lost CROSS JOIN LATERAL (
+           SELECT * FROM ibkeeper.trade t
+            WHERE t.instrument_id = id AND t.ts > since AND t.vwap IS NOT NULL
+            ORDER BY t.ts DESC, t.seq DESC LIMIT 1) AS r
+     UNION ALL
+    SELECT id, CASE kind WHEN 'model'
+               THEN jsonb_build_object('model_iv', iv, 'model_delta', delta, 'model_gamma', gamma,
+                        'model_vega', vega, 'model_theta', theta, 'model_price', option_price,
+                        'pv_dividend', pv_dividend, 'underlying_price', underlying_price)
+               ELSE jsonb_build_object(kind || '_iv', iv) END,
+           r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
+      FROM lost CROSS JOIN unnest(ARRAY['model', 'bid', 'ask', 'last']) AS kinds(wanted)
+     CROSS JOIN LATERAL (
+           SELECT * FROM ibkeeper.greeks t
+            WHERE t.instrument_id = id AND t.ts > since AND t.kind = wanted
+            ORDER BY t.ts DESC, t.seq DESC LIMIT 1) AS r
+     UNION ALL
+    SELECT id, jsonb_build_object(field, coalesce(to_jsonb(value), to_jsonb(text_value))),
+           r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
+      FROM lost CROSS JOIN LATERAL (
+           SELECT DISTINCT ON (t.field) * FROM ibkeeper.instrument_stat t
+            WHERE t.instrument_id = id AND t.ts > since
+            ORDER BY t.field, t.ts DESC, t.seq DESC) AS r
+), stamp AS (
+    SELECT DISTINCT ON (id) id, jsonb_build_object('instrument_id', id, 'ts', ts,
+               'recv_ts', recv_ts, 'seq', seq, 'epoch', epoch, 'provider', provider,
+               'quality', quality) AS doc
+      FROM part ORDER BY id, recv_ts DESC, epoch DESC, seq DESC
+), doc AS (
+    SELECT id, jsonb_object_agg(key, value ORDER BY recv_ts, epoch, seq) AS doc
+      FROM part CROSS JOIN LATERAL jsonb_each(part.doc) GROUP BY id
+)
+SELECT (jsonb_populate_record(NULL::ibkeeper.quote_latest, doc.doc || stamp.doc)).*
+  FROM doc JOIN stamp USING (id);
+
 -- note_feed_minute --
 -- Counts are what is new since the last call, so that a restart within the minute adds up.
 INSERT INTO ibkeeper.feed_minute AS m

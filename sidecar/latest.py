@@ -11,7 +11,7 @@ columns for every bid:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -131,6 +131,26 @@ class Latest:
 
         for instrument_id in prints.keys() - self._known.keys():
             _put_trade(self._take_stamp(prints[instrument_id]), prints[instrument_id])
+
+    @property
+    def instruments(self) -> Collection[int]:
+        """Return the instruments that anything is known of."""
+        return self._known.keys()
+
+    @property
+    def owes(self) -> bool:
+        """Say whether the next batch has more to tell the cache than its own rows."""
+        return bool(self._again)
+
+    def restore(self, present: Collection[int]) -> int:
+        """Put all that is known of the others into the next batch; return how many they are."""
+        lost = [i for i in self._known if i not in present and i not in self._again]
+        for instrument_id in lost:
+            known = self._known[instrument_id]
+            for group in (known.quote, known.stat, known.greeks):
+                group.touched = group.touched or any(v is not None for v in group.values)
+            self._again.add(instrument_id)
+        return len(lost)
 
     def last_print(self, instrument_id: int) -> Print | None:
         """Return the last price and size that is known of an instrument."""

@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 import anyio
-from anyio import to_thread
 
 from ibcore import clock
 from ibcore.config import RecorderSettings
@@ -29,6 +28,7 @@ from ibcore.log import get_logger
 from sidecar import minutes
 from sidecar.backlog import Backlog
 from sidecar.batch import Batch, OpenBatch, Origin, Span
+from sidecar.cache import CacheKeeper
 from sidecar.fold import Print
 from sidecar.gaps import GapBook, GapKeeper
 from sidecar.lane import Lane, Refused
@@ -80,23 +80,21 @@ class Recorder:
         self._batch = 0
         self._open = OpenBatch()
         self._latest = Latest()
+        self._cache = CacheKeeper(db_url, self._latest, sidecar=sidecar, quiet=self._is_quiet)
         limit = settings.backlog_rows
         self._backlog = Backlog(live_rows=min(LIVE_ROWS, limit // 2), limit_rows=limit)
         self._spool = Spool(spool, self.origin)
         self._spool.on_damage = self._spool_damaged
         self._room = Room.enough
         self._live = Lane(db_url, f"recorder {sidecar}", greet=self._greet)
-        late = Lane(db_url, f"replay {sidecar}")
-        self._replay = Replay(
-            self._spool, late, live=self._live, settle=self._settle, busy=self._busy
-        )
+        late, busy = Lane(db_url, f"replay {sidecar}"), self._busy
+        self._replay = Replay(self._spool, late, live=self._live, settle=self._settle, busy=busy)
         self._latency = LatencyWindow()
         self._book = MinuteBook()
         self._gaps = GapBook(self.origin, self._spool.note_gap)
         self._gap_keeper = GapKeeper(db_url, self._gaps)
-        self._minute_keeper = MinuteKeeper(
-            db_url, self._book, sidecar=sidecar, provider=provider.value
-        )
+        who = {"sidecar": sidecar, "provider": provider.value}
+        self._minute_keeper = MinuteKeeper(db_url, self._book, **who)
         self._ticks = 0
         self._ticks_noted = 0
         self._committed_rows = 0
@@ -236,10 +234,12 @@ class Recorder:
                 self._gaps.take_over(self._spool.take_gaps())
                 await self._gap_keeper.refresh()
                 await self._minute_keeper.refresh()
+                await self._cache.refresh()
                 await anyio.sleep(minutes.REFRESH_S)
                 self._book.looked(clock.utcnow(), self._ticks - self._ticks_noted)
                 self._ticks_noted = self._ticks
         finally:
+            self._cache.close()
             with anyio.CancelScope(shield=True):
                 await self._minute_keeper.close()
 
@@ -259,8 +259,10 @@ class Recorder:
             self._live.disconnect()
 
     async def _greet(self, writer: Writer) -> None:
-        rows = await to_thread.run_sync(writer.read_latest, abandon_on_cancel=True)
-        self._latest.seed(rows, await self._spool.prints())
+        await self._cache.greet(writer, await self._spool.prints())
+
+    def _is_quiet(self) -> bool:
+        return not self._waiting_rows
 
     def _busy(self) -> float:
         return self._backlog.age_s(clock.monotonic())

@@ -77,6 +77,25 @@ class Writer:
             cursor.execute(db.QUERIES["read_latest"])
             return cursor.fetchall()
 
+    def read_history(self, sidecar: str, days: int) -> list[dict[str, Any]]:
+        """Return rows like those of `quote_latest` for watched instruments that it lacks."""
+        with self._use(), db.translated():
+            cursor = self._connection.cursor(row_factory=dict_row)
+            values = {"sidecar": sidecar, "days": days}
+            return cursor.execute(db.QUERIES["latest_from_history"], values).fetchall()
+
+    def cached(self, instruments: Sequence[int]) -> set[int]:
+        """Return which of the instruments have a row in `quote_latest`."""
+        key = {"instruments": pgbinary.array(pgbinary.Int4Array, instruments)}
+        with self._use(), db.translated():
+            rows = self._connection.execute(db.QUERIES["cached_instruments"], key).fetchall()
+        return {instrument for (instrument,) in rows}
+
+    def put_latest(self, change: Change) -> None:
+        """Upsert `quote_latest` in a transaction of its own."""
+        with self._use(), db.translated(), self._connection.transaction():
+            self._upsert(self._connection.cursor(), change)
+
     def missing(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         """Return those that the ledger does not have."""
         numbers = pgbinary.array(pgbinary.Int8Array, [batch.number for batch in batches])
