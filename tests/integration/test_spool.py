@@ -25,6 +25,7 @@ from ibcore.stack import spool_depth
 from sidecar.fold import Print
 from sidecar.recorder import Recorder
 from sidecar.spool_file import Name, SpoolFile, Stretch, Work
+from sidecar.spool_row import pack
 from sidecar.writer import Writer
 from tests.integration.recording import (
     make_recorder,
@@ -312,7 +313,7 @@ def test_the_depth_is_read_from_the_file_while_it_is_open_and_after(file: Path) 
     assert during == after
     assert during is not None
     assert (during.batches, during.rows, during.oldest_s, during.quarantined) == (2, 20, 3.0, 1)
-    assert during.bytes == batches[0].bytes + batches[2].bytes + 2 * 16
+    assert during.bytes == sum(len(pack(batches[place])[-1]) for place in (0, 2))
 
 
 async def test_status_shows_the_spool_while_the_database_is_away(
