@@ -10,7 +10,6 @@ folder above the data to everybody for reading, and it stops the server in an at
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -30,7 +29,8 @@ from psycopg import sql
 
 from ibcore import clock, log
 from ibcore.db import QUERIES
-from ibcore.errors import ChildDied, InstanceConflict
+from ibcore.errors import ChildDied
+from ibcore.ownership import own
 from ibcore.unprivileged import Account, account_for, open_way
 
 # Found, not imported: importing the package warns where XDG_RUNTIME_DIR is not set.
@@ -85,7 +85,11 @@ class Server:
 
     def __enter__(self) -> Server:
         self._prepare_home()
-        self._lock = _own(self._root / "owner.lock")
+        self._lock = own(
+            self._root / "owner.lock",
+            what=str(self._home),
+            remedy="Nothing was started. Stop that ibkeeper, or set another IBKEEPER_HOME.",
+        )
         try:
             _stop_leftovers(self._data)
             self._initdb()
@@ -216,24 +220,6 @@ class Server:
         if self._account is None:
             return common
         return {**common, "user": self._account.uid, "group": self._account.gid, "extra_groups": []}
-
-
-def _own(path: Path) -> IO[str]:
-    lock = path.open("a+", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        lock.close()
-        raise InstanceConflict(
-            f"{path.parent.parent} is in use by process {owner}.",
-            remedy="Nothing was started. Stop that ibkeeper, or set another IBKEEPER_HOME.",
-        ) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
 
 
 def _stop_leftovers(data: Path) -> None:

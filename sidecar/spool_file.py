@@ -7,8 +7,6 @@ transaction: what it is given is on the disk as a whole or not at all. One proce
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from typing import IO, Final, NamedTuple
 from ibcore.clock import now_us
 from ibcore.db import parse_queries
 from ibcore.domain import Trade
-from ibcore.errors import InstanceConflict
+from ibcore.ownership import own
 from sidecar.batch import Batch
 from sidecar.prints import read_prints
 from sidecar.spool_row import Damaged, Row, pack, unpack
@@ -92,7 +90,11 @@ class SpoolFile:
     def open(cls, path: Path) -> SpoolFile:
         """Open or make the file; raise InstanceConflict when another process has it."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _own(path)
+        lock = own(
+            path.with_suffix(".lock"),
+            what=f"The spool {path}",
+            remedy="It was left alone. Stop that sidecar, or choose another IBKEEPER_HOME.",
+        )
         try:
             connection = _connect(path)
             try:
@@ -200,21 +202,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _own(path: Path) -> IO[str]:
-    lock = path.with_suffix(".lock").open("a+", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        lock.close()
-        raise InstanceConflict(
-            f"The spool {path} is in use by process {owner}.",
-            remedy="It was left alone. Stop that sidecar, or choose another IBKEEPER_HOME.",
-        ) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
