@@ -1,0 +1,2 @@
+-- Undoes up.sql.
+DROP VIEW ibkeeper.v_gap;
