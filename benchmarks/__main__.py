@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import drain, figures, first_quote, spool_drain, tick_rate
+from benchmarks import capture, drain, figures, first_quote, spool_drain, tick_rate
 from benchmarks.figures import Figure
 from ibcore import log
 from ibcore.config import LogSettings
@@ -25,6 +25,7 @@ class Benchmark:
 
 
 BENCHMARKS = (
+    Benchmark(capture.NAMES, lambda _: capture.measure()),
     Benchmark(tick_rate.NAMES, lambda seconds: tick_rate.measure(seconds=seconds)),
     Benchmark(drain.NAMES, lambda _: drain.measure()),
     Benchmark(spool_drain.NAMES, lambda _: spool_drain.measure()),
