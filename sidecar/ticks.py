@@ -61,6 +61,7 @@ _LIVE: Final[dict[int, Meaning]] = {
     11: Meaning(Kind.greeks, GreeksKind.ask.value),
     12: Meaning(Kind.greeks, GreeksKind.last.value),
     13: Meaning(Kind.greeks, GreeksKind.model.value),
+    53: Meaning(Kind.number_stat, "custom_greeks", "not a single number: refused"),
     **_stats(
         Kind.price_stat,
         "price",

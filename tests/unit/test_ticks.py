@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ib_async import wrapper
 
 from ibcore.domain import GreeksKind
+from sidecar.ib_compat import harden
 from sidecar.latest import STAT_GROUP
+from sidecar.lines import GENERIC_TICKS
+from sidecar.tick_page import page
+from sidecar.tick_words import WORDS
 from sidecar.ticks import TICKS, Kind, field_of, meaning_of
 
+PROJECT = Path(__file__).resolve().parents[2]
 TWINS = {
     66: 1,
     67: 2,
@@ -73,3 +81,32 @@ def test_open_interest_belongs_to_the_option_by_its_right(
     tick_type: int, right: str, field: str
 ) -> None:
     assert field_of(tick_type, meaning_of(tick_type), right) == field
+
+
+def test_every_type_has_its_words_and_every_word_its_type() -> None:
+    assert set(WORDS) == {number for number, meaning in TICKS.items() if not meaning.delayed}
+
+
+def test_the_page_of_the_ticks_is_what_the_table_says() -> None:
+    written = (PROJECT / "docs" / "ticks.md").read_text("utf-8")
+    assert written == page(), "run: python -m sidecar.tick_page > docs/ticks.md"
+
+
+def test_every_type_that_the_vendor_maps_is_in_the_table() -> None:
+    harden()
+    maps = (
+        wrapper.PRICE_TICK_MAP,
+        wrapper.SIZE_TICK_MAP,
+        wrapper.GENERIC_TICK_MAP,
+        wrapper.GREEKS_TICK_MAP,
+    )
+    for known in maps:
+        for number, name in known.items():
+            assert number in TICKS
+            if not TICKS[number].delayed:
+                assert WORDS[number].name == name
+
+
+def test_every_generic_tick_that_is_asked_for_has_a_type() -> None:
+    asked = {int(tick) for ticks in GENERIC_TICKS.values() for tick in ticks.split(",")}
+    assert asked <= {words.generic for words in WORDS.values()}
