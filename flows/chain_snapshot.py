@@ -20,9 +20,10 @@ from prefect.artifacts import (
 from prefect.client.schemas import FlowRun
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from flows.client import Ask, Client
+from flows.form import in_order
 from ibcore.calendar import skip_reason
 from ibcore.chain import KIND, ChainRequest
 from ibcore.clock import utcnow
@@ -34,6 +35,8 @@ log = get_logger(__name__)
 
 class ChainSnapshotParameters(ChainRequest):
     """What to quote, and when not to."""
+
+    model_config = ConfigDict(json_schema_extra=in_order)
 
     sidecar: str | None = Field(
         None, title="Sidecar", description="Name of the sidecar that shall do it; empty: any."

@@ -155,7 +155,7 @@ def _named(error: Exception) -> IbkeeperError | None:
 
 def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return log.mask("; ".join(lines)).rstrip(".")
+    return log.mask("; ".join(lines)).rstrip(".?")
 
 
 async def listen_or_poll(

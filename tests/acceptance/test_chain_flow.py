@@ -143,3 +143,6 @@ def test_the_ui_is_given_a_help_text_for_every_parameter() -> None:
     assert set(model) == set(ChainSnapshotParameters.model_fields)
     assert all(field["title"] and field["description"] for field in model.values())
     assert schema.get("required", []) == []
+    # Prefect forgets the order of keys; its UI sorts by this.
+    by_place = sorted(model, key=lambda name: model[name]["position"])
+    assert by_place == list(ChainSnapshotParameters.model_fields)
