@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import psycopg
@@ -33,11 +34,16 @@ def watch(url: str, contracts: Iterable[Contract]) -> None:
 
 
 @asynccontextmanager
-async def streaming(url: str, gateway: Gateway) -> AsyncIterator[Parts]:
+async def streaming(
+    url: str, gateway: Gateway, *, market_data_type: Literal[1, 2, 3, 4] = 1
+) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
     with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
         settings = Settings(
-            home=Path(home), gateway=GatewaySettings(host="127.0.0.1", port=gateway.port)
+            home=Path(home),
+            gateway=GatewaySettings(
+                host="127.0.0.1", port=gateway.port, market_data_type=market_data_type
+            ),
         )
         parts = assemble(settings, url, 1)
         async with anyio.create_task_group() as keepers:
