@@ -615,67 +615,53 @@ SELECT coalesce((SELECT max(position) FROM ibkeeper.ingest_order), 0) AS positio
 
 -- stream_batches --
 -- The next batches in the order of their commits: whoever sees a position sees all before it.
-SELECT o.position, b.epoch, b.first_seq, b.last_seq, b.rows,
-       coalesce(b.first_ts, '-infinity')::text AS first_ts,
-       coalesce(b.last_ts, 'infinity')::text AS last_ts
+SELECT o.position, b.epoch, b.first_seq, b.last_seq, b.rows, b.first_ts, b.last_ts
   FROM ibkeeper.ingest_order o
   JOIN ibkeeper.ingest_batch b USING (spool, batch)
  WHERE o.position >= %(position)s AND (o.position > %(position)s OR b.last_seq > %(seq)s)
  ORDER BY o.position LIMIT %(limit)s;
 
 -- stream_quote --
--- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
-SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.bid,
-       r.bid_size, r.ask, r.ask_size
-  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
-              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
-       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
- CROSS JOIN LATERAL (
-       SELECT * FROM ibkeeper.quote AS t
-        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
-          AND t.ts BETWEEN b.from_ts AND b.to_ts
-          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
-       ) AS r;
+-- Rows of batches whose seq is unbroken. Planned anew each time: the times lead to the partition,
+-- the index and the compressed segment.
+SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, t.tick_type, t.bid,
+       t.bid_size, t.ask, t.ask_size
+  FROM ibkeeper.quote AS t
+ WHERE t.epoch = %(epoch)s AND t.seq BETWEEN %(from_seq)s AND %(to_seq)s
+   AND (%(from_ts)s::timestamptz IS NULL OR t.ts >= %(from_ts)s::timestamptz)
+   AND (%(to_ts)s::timestamptz IS NULL OR t.ts <= %(to_ts)s::timestamptz)
+   AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]));
 
 -- stream_trade --
--- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
-SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.source,
-       r.price, r.size, r.volume, r.vwap
-  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
-              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
-       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
- CROSS JOIN LATERAL (
-       SELECT * FROM ibkeeper.trade AS t
-        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
-          AND t.ts BETWEEN b.from_ts AND b.to_ts
-          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
-       ) AS r;
+-- Rows of batches whose seq is unbroken. Planned anew each time: the times lead to the partition,
+-- the index and the compressed segment.
+SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, t.tick_type, t.source,
+       t.price, t.size, t.volume, t.vwap
+  FROM ibkeeper.trade AS t
+ WHERE t.epoch = %(epoch)s AND t.seq BETWEEN %(from_seq)s AND %(to_seq)s
+   AND (%(from_ts)s::timestamptz IS NULL OR t.ts >= %(from_ts)s::timestamptz)
+   AND (%(to_ts)s::timestamptz IS NULL OR t.ts <= %(to_ts)s::timestamptz)
+   AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]));
 
 -- stream_greeks --
--- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
-SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.kind, r.iv,
-       r.delta, r.gamma, r.vega, r.theta, r.option_price, r.pv_dividend, r.underlying_price,
-       r.price_based
-  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
-              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
-       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
- CROSS JOIN LATERAL (
-       SELECT * FROM ibkeeper.greeks AS t
-        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
-          AND t.ts BETWEEN b.from_ts AND b.to_ts
-          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
-       ) AS r;
+-- Rows of batches whose seq is unbroken. Planned anew each time: the times lead to the partition,
+-- the index and the compressed segment.
+SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, t.kind, t.iv,
+       t.delta, t.gamma, t.vega, t.theta, t.option_price, t.pv_dividend, t.underlying_price,
+       t.price_based
+  FROM ibkeeper.greeks AS t
+ WHERE t.epoch = %(epoch)s AND t.seq BETWEEN %(from_seq)s AND %(to_seq)s
+   AND (%(from_ts)s::timestamptz IS NULL OR t.ts >= %(from_ts)s::timestamptz)
+   AND (%(to_ts)s::timestamptz IS NULL OR t.ts <= %(to_ts)s::timestamptz)
+   AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]));
 
 -- stream_instrument_stat --
--- Rows of those batches. Their times lead to the partition, the index and the compressed segment.
-SELECT b.position, r.ts, r.recv_ts, r.instrument_id, r.seq, r.epoch, r.provider, r.quality, r.tick_type, r.field,
-       r.value, r.text_value
-  FROM unnest(%(positions)s::bigint[], %(epochs)s::int[], %(from_seqs)s::bigint[],
-              %(to_seqs)s::bigint[], %(from_ts)s::timestamptz[], %(to_ts)s::timestamptz[])
-       AS b (position, epoch, from_seq, to_seq, from_ts, to_ts)
- CROSS JOIN LATERAL (
-       SELECT * FROM ibkeeper.instrument_stat AS t
-        WHERE t.epoch = b.epoch AND t.seq BETWEEN b.from_seq AND b.to_seq
-          AND t.ts BETWEEN b.from_ts AND b.to_ts
-          AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]))
-       ) AS r;
+-- Rows of batches whose seq is unbroken. Planned anew each time: the times lead to the partition,
+-- the index and the compressed segment.
+SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, t.tick_type, t.field,
+       t.value, t.text_value
+  FROM ibkeeper.instrument_stat AS t
+ WHERE t.epoch = %(epoch)s AND t.seq BETWEEN %(from_seq)s AND %(to_seq)s
+   AND (%(from_ts)s::timestamptz IS NULL OR t.ts >= %(from_ts)s::timestamptz)
+   AND (%(to_ts)s::timestamptz IS NULL OR t.ts <= %(to_ts)s::timestamptz)
+   AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]));

@@ -14,9 +14,11 @@ NOTIFY only wakes the reader; what it does not say is found by the poll.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
 import anyio
@@ -26,6 +28,7 @@ from psycopg.pq import Format
 from psycopg.rows import namedtuple_row
 
 from ibcore import db
+from ibcore.clock import datetime_from_us
 from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
 from ibcore.errors import CursorTooOld, IbkeeperError
 from ibcore.log import get_logger
@@ -37,6 +40,7 @@ CHANNEL: Final = "ibkeeper_rows"
 PAGE_ROWS: Final = 10_000
 PAGE_BATCHES: Final = 500
 RETRY_MAX_S: Final = 5.0
+_ALL: Final = 2**63 - 1
 
 
 class Cursor(NamedTuple):
@@ -166,13 +170,13 @@ class _Reader:
         if not batches:
             return None
         rows: list[tuple[int, MarketRow]] = []
-        places = self._places(batches)
-        for name, make in _MAKE.items():
-            for position, *values in await _fetch(connection, name, places):
-                rows.append((position, make(values)))
+        runs, upto = self._runs(batches)
+        for run in runs:
+            for name, make in _MAKE.items():
+                found = await _fetch(connection, name, run.bounds(self._instruments))
+                rows += ((run.position(row.seq), row) for row in map(make, found))
         rows.sort(key=_in_order)
-        cursor = Cursor(batches[-1].position, places["to_seqs"][-1])
-        return Page(tuple(map(itemgetter(1), rows)), cursor)
+        return Page(tuple(map(itemgetter(1), rows)), Cursor(batches[-1].position, upto))
 
     async def _batches(self, connection: db.Connection) -> list[Any]:
         place = {**self._cursor._asdict(), "limit": PAGE_BATCHES}
@@ -185,26 +189,56 @@ class _Reader:
             page.append(batch)
         return page
 
-    def _places(self, batches: Sequence[Any]) -> dict[str, Any]:
-        first = batches[0]
-        from_seqs = [batch.first_seq for batch in batches]
-        to_seqs = [batch.last_seq for batch in batches]
-        if first.position == self._cursor.position:
-            from_seqs[0] = max(first.first_seq, self._cursor.seq + 1)
+    def _runs(self, batches: Sequence[Any]) -> tuple[list[_Run], int]:
+        """Return what to read of the tables, and the last seq of it in the last batch."""
+        runs: list[_Run] = []
+        growing: dict[tuple[int, int], _Run] = {}
+        for batch in batches:
+            # Sidecars, and the two lanes of one, take turns: each has a run of its own.
+            run = growing.pop((batch.epoch, batch.first_seq - 1), None)
+            if run is None:
+                run = _Run(batch.epoch)
+                runs.append(run)
+            run.batches.append(batch)
+            growing[batch.epoch, batch.last_seq] = run
+        first = runs[0]
+        if first.batches[0].position == self._cursor.position:
+            first.after_seq = self._cursor.seq
+        upto = batches[-1].last_seq
         if len(batches) == 1:
-            to_seqs[0] = min(to_seqs[0], from_seqs[0] + self._page_rows - 1)
+            begin = max(batches[0].first_seq, first.after_seq + 1)
+            upto = first.upto_seq = min(upto, begin + self._page_rows - 1)
+        return runs, upto
+
+
+@dataclass(slots=True)
+class _Run:
+    """Batches of one start of a sidecar whose seq is unbroken."""
+
+    epoch: int
+    batches: list[Any] = field(default_factory=list)
+    after_seq: int = 0
+    upto_seq: int = _ALL
+
+    def bounds(self, instruments: Sequence[int] | None) -> dict[str, Any]:
         return {
-            "positions": [batch.position for batch in batches],
-            "epochs": [batch.epoch for batch in batches],
-            "from_seqs": from_seqs,
-            "to_seqs": to_seqs,
-            "from_ts": [batch.first_ts for batch in batches],
-            "to_ts": [batch.last_ts for batch in batches],
-            "instruments": self._instruments,
+            "epoch": self.epoch,
+            "from_seq": max(self.batches[0].first_seq, self.after_seq + 1),
+            "to_seq": min(self.batches[-1].last_seq, self.upto_seq),
+            "from_ts": _bound(min, [batch.first_ts for batch in self.batches]),
+            "to_ts": _bound(max, [batch.last_ts for batch in self.batches]),
+            "instruments": instruments,
         }
 
+    def position(self, seq: int) -> int:
+        place = bisect_right(self.batches, seq, key=attrgetter("first_seq")) - 1
+        return int(self.batches[place].position)
 
-_ALL: Final = 2**63 - 1
+
+def _bound(choose: Callable[[list[int]], int], times: list[int | None]) -> datetime | None:
+    """Return the bound of all, or None where one of them is unknown."""
+    known = [us for us in times if us is not None]
+    return datetime_from_us(choose(known)) if len(known) == len(times) else None
 
 
 class _Microseconds(Loader):

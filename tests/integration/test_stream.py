@@ -344,11 +344,11 @@ async def test_the_program_of_the_page_reads_on_where_it_was_killed(
     (tmp_path / "program.py").write_text(code[1])
     wanted: list[list[bytes]] = []
     printed: list[list[bytes]] = []
-    async with recording(db_url, batch_rows=10) as recorder:
+    async with recording(db_url, batch_rows=50) as recorder:
         for _ in range(2):
             wanted += [
                 [str(row.epoch).encode(), str(row.seq).encode()]
-                for row in record(recorder, dice, 100)
+                for row in record(recorder, dice, 600)
                 if isinstance(row, Quote) and row.instrument_id in (3, 7)
             ]
             printed += await lines_until(wanted[-1], tmp_path, db_url)
