@@ -27,6 +27,7 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark(capture.NAMES, lambda _: capture.measure()),
     Benchmark(tick_rate.NAMES, lambda seconds: tick_rate.measure(seconds=seconds)),
+    Benchmark(tick_rate.QUIET_NAMES, lambda seconds: tick_rate.measure_quiet(seconds=seconds)),
     Benchmark(drain.NAMES, lambda _: drain.measure()),
     Benchmark(spool_drain.NAMES, lambda _: spool_drain.measure()),
     Benchmark(first_quote.NAMES, lambda _: first_quote.measure()),
