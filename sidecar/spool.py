@@ -161,7 +161,9 @@ class Spool:
         log.error("batch_quarantined", spool=name.spool, batch=name.number, reason=reason)
         self._pending.batches.pop(batch.number if name.spool == self._mine else 0, None)
         try:
-            await self._in_thread((await self._opened()).quarantine, name, reason, whole)
+            # A stop in this moment must not lose what is neither pending nor in the file now.
+            with anyio.CancelScope(shield=True):
+                await self._in_thread((await self._opened()).quarantine, name, reason, whole)
         except (sqlite3.Error, OSError) as failed:
             log.error("quarantine_failed", batch=name.number, reason=str(failed))
         self.depth.went([name])
