@@ -35,14 +35,17 @@ def watch(url: str, contracts: Iterable[Contract]) -> None:
 
 @asynccontextmanager
 async def streaming(
-    url: str, gateway: Gateway, *, market_data_type: Literal[1, 2, 3, 4] = 1
+    url: str, gateway: Gateway, *, market_data_type: Literal[1, 2, 3, 4] = 1, lines: int = 100
 ) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
     with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
         settings = Settings(
             home=Path(home),
             gateway=GatewaySettings(
-                host="127.0.0.1", port=gateway.port, market_data_type=market_data_type
+                host="127.0.0.1",
+                port=gateway.port,
+                market_data_type=market_data_type,
+                lines=lines,
             ),
         )
         parts = assemble(settings, url, 1)
