@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
+import psycopg
 from anyio import to_thread
 
 from ibcore.domain import Trade
@@ -77,6 +78,10 @@ class CacheKeeper:
         change = self._latest.seal(())
         try:
             await to_thread.run_sync(writer.put_latest, change, abandon_on_cancel=True)
+        except (psycopg.DataError, psycopg.IntegrityError) as refused:
+            log.error("cache_change_refused", reason=str(refused))
+            self._latest.disown(change)
+            return
         except BaseException:
             self._latest.set_back(change)
             raise

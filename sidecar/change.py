@@ -35,6 +35,11 @@ class Change:
     stat: Mapping[int, Now] = field(default_factory=dict)
     greeks: Mapping[int, Now] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether it changes nothing."""
+        return not (self.quote or self.stat or self.greeks)
+
 
 def merged(changes: Sequence[Change]) -> Change:
     """Return one change with the effect of all, oldest first."""

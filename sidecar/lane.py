@@ -8,6 +8,7 @@ before anything is sent again the ledger is asked what is there.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import anyio
@@ -17,6 +18,7 @@ from anyio import to_thread
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger
 from sidecar.batch import Batch
+from sidecar.change import Change
 from sidecar.writer import AlreadyCommitted, Writer
 
 log = get_logger(__name__)
@@ -54,10 +56,19 @@ class Lane:
             await self._insist(group, ask=ask)
         except (psycopg.DataError, psycopg.IntegrityError) as refused:
             if len(group) == 1:
-                return [Refused(group[0], str(refused))]
+                return await self._rows_alone(group[0], str(refused))
             # One of them is bad: find it by committing them one at a time.
             return [bad for batch in group for bad in await self.commit([batch])]
         return []
+
+    async def _rows_alone(self, batch: Batch, reason: str) -> list[Refused]:
+        # What an older, refused batch said may still be in the change of this one.
+        if batch.change.is_empty:
+            return [Refused(batch, reason)]
+        refused = await self.commit([replace(batch, change=Change())])
+        if not refused:
+            log.error("cache_change_refused", batch=batch.number, reason=reason)
+        return [Refused(batch, item.reason) for item in refused]
 
     async def connect(self) -> Writer:
         """Return the connection, once there is one."""

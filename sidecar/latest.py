@@ -167,9 +167,18 @@ class Latest:
     def set_back(self, change: Change) -> None:
         """Put what `change` says into the next batch: it will not reach the cache by its own."""
         for name in ("quote", "stat", "greeks"):
-            for instrument_id in getattr(change, name):
+            for instrument_id in self._known.keys() & getattr(change, name):
                 getattr(self._known[instrument_id], name).touched = True
                 self._again.add(instrument_id)
+
+    def disown(self, change: Change) -> None:
+        """Forget all of the instruments of a change that the database refused.
+
+        What is put into the cache again would be refused again, and good rows with it.
+        """
+        for instrument_id in (*change.quote, *change.stat, *change.greeks):
+            self._known.pop(instrument_id, None)
+            self._again.discard(instrument_id)
 
     def seal(self, rows: Iterable[MarketRow]) -> Change:
         """Take the rows of a batch and return what it changes."""

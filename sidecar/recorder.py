@@ -7,9 +7,8 @@
 to the disk and to the database at the same time and is safe when either has it. While the
 database is away, the oldest batches beyond `LIVE_ROWS` are left to the disk; when it is back,
 new rows are committed at once and the replay follows beside them, page by page. Each batch is
-committed under its own number in the ledger: none twice, whatever the moment at which the
-connection, or the process, was lost. `seq` is unbroken over all four market tables; a row that
-was given up is a hole in it, and a row of `feed_gap`.
+committed under its own number in the ledger: none twice, whenever the connection, or the process,
+was lost. `seq` is unbroken over all four market tables; what was given up is a row of `feed_gap`.
 """
 
 from __future__ import annotations
@@ -282,6 +281,7 @@ class Recorder:
             if isinstance(item, Damaged):
                 await self._put_aside(item, GapCause.batch_damaged, item.reason)
             elif item.number in bad:
+                self._latest.disown(item.change)
                 await self._put_aside(item, GapCause.batch_refused, bad[item.number])
         self._progress.set()
         return good

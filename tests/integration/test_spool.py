@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -22,7 +23,10 @@ from ibcore.clock import now_us
 from ibcore.domain import Quote, Trade
 from ibcore.errors import InstanceConflict
 from ibcore.stack import spool_depth
+from sidecar.change import Change, Now, Stamp
 from sidecar.fold import Print
+from sidecar.lane import Lane
+from sidecar.latest import QUOTE_GROUP
 from sidecar.recorder import Recorder
 from sidecar.spool_file import Name, SpoolFile, Stretch, Work
 from sidecar.spool_row import pack
@@ -164,6 +168,30 @@ async def test_a_refused_batch_is_kept_for_a_person_and_told_with_its_numbers(
     with opened(file) as after:
         ((reason,),) = after.connection.execute("SELECT reason FROM quarantine").fetchall()
     assert "quote_quality_known" in reason
+
+
+async def test_what_a_refused_batch_said_is_not_offered_to_the_cache_again(
+    db_url: str, file: Path, dice: random.Random
+) -> None:
+    async with recording(db_url, spool=file) as recorder:
+        now = now_us()
+        head = (now, now, 77, recorder.next_seq(), 1, "ib")
+        recorder.record(Quote(*head, "bogus", 1, 1.0, 1.0, None, None))
+        await until(lambda: bool(select(db_url, GAPS)))
+        await recorder._cache.refresh()  # the market is quiet: all that is known is looked for
+        record(recorder, dice, 10)
+    assert stored_seqs(db_url) == list(range(2, 12))
+    assert select(db_url, "SELECT 1 FROM ibkeeper.quote_latest WHERE instrument_id = 77") == []
+
+
+async def test_a_change_that_the_cache_refuses_costs_no_row(db_url: str) -> None:
+    stamp = Stamp(now_us(), now_us(), 1, 1, "ib", "bogus")
+    change = Change(quote={1: Now(stamp, (None,) * len(QUOTE_GROUP))})
+    lane = Lane(db_url, "test")
+    refused = await lane.commit([replace(batch(1, 5), change=change)])
+    lane.disconnect()
+    assert refused == []
+    assert select(db_url, "SELECT count(*) FROM ibkeeper.ingest_batch") == [(1,)]
 
 
 async def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(
