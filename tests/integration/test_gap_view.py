@@ -8,17 +8,18 @@ from typing import Any
 import psycopg
 import pytest
 
-NOW = datetime.now(timezone.utc).replace(microsecond=0)
 GAPS = """SELECT cause, extract(epoch FROM %(now)s - from_ts)::int,
                  extract(epoch FROM %(now)s - to_ts)::int
             FROM ibkeeper.v_gap ORDER BY from_ts"""
 
 
 class Story:
-    """Sessions told in seconds before now."""
+    """Sessions told in seconds before the moment the story begins."""
 
     def __init__(self, url: str) -> None:
         self._conn = psycopg.connect(url, autocommit=True)
+        # Not at import: the heartbeat of 0 s ago is compared with the server's clock.
+        self._now = datetime.now(timezone.utc).replace(microsecond=0)
 
     def close(self) -> None:
         self._conn.close()
@@ -29,22 +30,21 @@ class Story:
             """INSERT INTO ibkeeper.session (sidecar, epoch, role, provider, host, port, client_id,
                    state, attempt, opened_at, ready_at, closed_at)
                VALUES ('main', %s, %s, 'ib', 'h', 1, 1, %s, 1, %s, %s, %s)""",
-            [epoch, how.get("role", "stream"), state, *map(ago, (ready, ready, closed))],
+            [epoch, how.get("role", "stream"), state, *map(self.ago, (ready, ready, closed))],
         )
 
     def sidecar(self, epoch: int, beat: float, state: str = "running") -> None:
         self._conn.execute(
             """INSERT INTO ibkeeper.sidecar (name, epoch, state, started_at, heartbeat_at)
                VALUES ('main', %s, %s, %s, %s)""",
-            [epoch, state, ago(9_000), ago(beat)],
+            [epoch, state, self.ago(9_000), self.ago(beat)],
         )
 
     def gaps(self) -> list[Any]:
-        return self._conn.execute(GAPS, {"now": NOW}).fetchall()
+        return self._conn.execute(GAPS, {"now": self._now}).fetchall()
 
-
-def ago(seconds: float | None) -> datetime | None:
-    return None if seconds is None else NOW - timedelta(seconds=seconds)
+    def ago(self, seconds: float | None) -> datetime | None:
+        return None if seconds is None else self._now - timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -93,6 +93,6 @@ def test_lost_rows_stand_beside_lost_time(story: Story, db_url: str) -> None:
         conn.execute(
             """INSERT INTO ibkeeper.feed_gap (id, sidecar, epoch, cause, from_ts, to_ts, rows)
                VALUES (gen_random_uuid(), 'main', 1, 'spool_full', %s, %s, 5)""",
-            [ago(50), ago(40)],
+            [story.ago(50), story.ago(40)],
         )
     assert story.gaps() == [("spool_full", 50, 40)]
