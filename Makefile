@@ -29,7 +29,7 @@ test: setup check ## Everything CI runs: on every core, then alone what holds a 
 	$(BIN)/python -m pytest -m "not slow and not alone" -n logical --maxprocesses 4 --dist worksteal
 	$(BIN)/python -m pytest -m "not slow and alone"
 
-unit: setup ## The pure tests, under a second
+unit: setup ## The pure tests, about a second (what is tried with many values: tests/property)
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 check: setup ## ruff, mypy --strict, import-linter

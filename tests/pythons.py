@@ -54,7 +54,7 @@ def install(python: str, venv: Path) -> None:
 def passes(venv: Path, arguments: list[str]) -> bool:
     """As `make test` does: on every core, then alone what holds a promise against the clock."""
     pytest = [str(venv / "bin" / "python"), "-m", "pytest", "-q"]
-    chosen = arguments or ["tests/unit", "tests/integration"]
+    chosen = arguments or ["tests/unit", "tests/property", "tests/integration"]
     together = ["-m", "not slow and not alone", "-n", "logical", "--maxprocesses", "4"]
     phases = ([*together, "--dist", "worksteal"], ["-m", "not slow and alone"])
     ran = [subprocess.run([*pytest, *phase, *chosen], cwd=ROOT).returncode for phase in phases]

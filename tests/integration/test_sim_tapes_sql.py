@@ -20,7 +20,7 @@ from tests.integration import sim_client as asking
 from tests.integration.hand_clock import HandClock
 from tests.integration.sim_client import eventually, raw_client
 from tests.integration.test_sim_tapes_table import long_day
-from tests.unit.test_sim_tables import OPENING, Row, write_csv, write_parquet
+from tests.property.test_sim_tables import OPENING, Row, write_csv, write_parquet
 
 pytestmark = pytest.mark.anyio
 

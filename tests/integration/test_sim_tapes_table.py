@@ -14,7 +14,7 @@ from ibcore.sim.ledger import by_line
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration import sim_client as asking
 from tests.integration.sim_client import eventually, ib_client, raw_client
-from tests.unit.test_sim_tables import (
+from tests.property.test_sim_tables import (
     CALL,
     DAY,
     OPENING,

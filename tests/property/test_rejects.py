@@ -12,7 +12,7 @@ from ibcore.domain import Quote, RejectReason, Stat
 from sidecar import doubts
 from sidecar.line import Line
 from sidecar.rejects import ROWS_A_MINUTE, ROWS_HELD, RejectBook, Rejected
-from tests.unit.test_feed import opened
+from tests.property.test_feed import opened
 
 R = RejectReason
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ibcore.sim.contracts import Contract
 from ibcore.sim.positions import START_CASH, Portfolio
-from tests.unit.sim_floor import AAPL, CALL, Floor
+from tests.property.sim_floor import AAPL, CALL, Floor
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ibcore import clock
 from ibcore.sim.positions import START_CASH
 from ibcore.sim.tickets import DONE, Ticket
-from tests.unit.sim_floor import AAPL, BAG, CALL, Floor
+from tests.property.sim_floor import AAPL, BAG, CALL, Floor
 
 SEED = int(os.environ.get("IBKEEPER_SEED", "0")) or clock.unix_ns() % 2**32
 MASTER = 9
