@@ -6,6 +6,7 @@ a test compares them. CHECKs, triggers, views and partitions live in the migrati
 
 from __future__ import annotations
 
+from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
@@ -26,6 +27,8 @@ from ibcore.models.session import Session, SessionEvent
 __all__ = [
     "METADATA",
     "SCHEMA",
+    "AccountState",
+    "Arming",
     "BarDay",
     "BarQuoteKept",
     "BarTradeKept",
@@ -38,10 +41,12 @@ __all__ = [
     "IngestOrder",
     "Instrument",
     "InstrumentStat",
+    "KillSwitch",
     "Quote",
     "QuoteLatest",
     "RejectedTick",
     "Request",
+    "RiskLimit",
     "Session",
     "SessionEvent",
     "Sidecar",

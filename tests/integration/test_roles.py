@@ -40,13 +40,24 @@ WRITER = {
     "request": {"UPDATE"},
     "chain_snapshot": I,
     "chain_quote": I,
+    "kill_switch": I,
+    "account_state": IU,
 }
-FLOWS = {"request": IU, "watch": IUD}
-NOBODYS = {"bar_quote_kept", "bar_trade_kept", "bar_day", "state_transition", "ingest_order"}
+FLOWS = {"request": IU, "watch": IUD, "kill_switch": I}
+ORDERS = {"kill_switch": I, "account_state": IU}
+NOBODYS = {
+    "risk_limit",
+    "arming",
+    "bar_quote_kept",
+    "bar_trade_kept",
+    "bar_day",
+    "state_transition",
+    "ingest_order",
+}
 MATRIX: dict[str, dict[str, set[str]]] = {
     "writer": WRITER,
     "flows": FLOWS,
-    "orders": {},
+    "orders": ORDERS,
     "reader": {},
 }
 TABLES = sorted(table.name for table in METADATA.sorted_tables)

@@ -1,0 +1,9 @@
+-- Undoes up.sql.
+DROP TABLE ibkeeper.account_state;
+DROP TABLE ibkeeper.arming;
+DROP TABLE ibkeeper.kill_switch;
+DROP FUNCTION ibkeeper.notify_kill_switch();
+DROP VIEW ibkeeper.v_risk_limit;
+DROP TABLE ibkeeper.risk_limit;
+DROP FUNCTION ibkeeper.note_limit_before();
+DROP FUNCTION ibkeeper.number_last_word();

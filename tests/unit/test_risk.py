@@ -1,0 +1,218 @@
+"""Risk before the wire: every refusal names its limit, the value and the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ibcore.risk import (
+    LIMITS,
+    REQUIRED_LIVE,
+    Facts,
+    Limits,
+    Margin,
+    MarginOutcome,
+    ProposedOrder,
+    Quote,
+    assess,
+    assess_margin,
+    is_paper,
+)
+from ibcore.risk.hours import intervals
+
+NOW = datetime(2026, 11, 27, 15, 0, tzinfo=timezone.utc)  # a Friday, 10:00 in New York
+D = Decimal
+ORDER = ProposedOrder("DU1", "SPY", "STK", 756733, "BUY", D(100), "LMT", D("500"))
+QUOTE = Quote(D("499.9"), D("500.1"), D("500"), 1.0)
+LIVE = {
+    "allowed_accounts": "U1",
+    "max_quantity": "1000",
+    "max_notional": "100000",
+    "price_collar_percent": "5",
+    "max_working_orders": "10",
+    "max_orders_per_s": "5",
+    "max_orders_per_day": "100",
+    "max_daily_loss": "5000",
+    "duplicate_window_s": "30",
+    "max_position": "500",
+    "no_orders_between": "23:40-00:50",
+    "margin_check": "on",
+}
+
+
+def facts(limits: dict[str, str] | None = None, **more: Any) -> Facts:
+    rows = [("*", name, value) for name, value in (limits or {}).items()]
+    return Facts(Limits.of("DU1", rows), quote=more.pop("quote", QUOTE), **more)
+
+
+def names(order: ProposedOrder, known: Facts, now: datetime = NOW) -> list[str]:
+    return [refusal.limit for refusal in assess(order, known, now)]
+
+
+def an_order(**values: Any) -> ProposedOrder:
+    return replace(ORDER, **values)
+
+
+def test_a_plain_paper_order_goes_without_any_limit_set() -> None:
+    assert assess(ORDER, facts(), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "order", "known", "refused"),
+    [
+        ({}, {}, {"stopped": "row: flood, by ann"}, "kill_switch"),
+        ({}, {}, {"managed": frozenset({"DU2"})}, "managed_accounts"),
+        ({"allowed_accounts": "DU2,DU3"}, {}, {}, "allowed_accounts"),
+        ({"allowed_instruments": "QQQ"}, {}, {}, "allowed_instruments"),
+        ({"denied_instruments": "SPY:STK"}, {}, {}, "denied_instruments"),
+        ({"denied_instruments": "*:STK"}, {}, {}, "denied_instruments"),
+        ({"denied_instruments": "756733"}, {}, {}, "denied_instruments"),
+        ({"max_quantity": "99"}, {}, {}, "max_quantity"),
+        ({}, {"quantity": D(0)}, {}, "max_quantity"),
+        ({}, {"quantity": D("NaN")}, {}, "max_quantity"),
+        ({"max_notional": "49999.99"}, {}, {}, "max_notional"),
+        ({"max_notional": "1"}, {"order_type": "MKT", "limit_price": None}, {}, "max_notional"),
+        ({"price_collar_percent": "1"}, {"limit_price": D("505.2")}, {}, "price_collar_percent"),
+        ({"price_collar_percent": "1"}, {}, {"quote": None}, "price_collar_percent"),
+        (
+            {"price_collar_percent": "1"},
+            {"side": "SELL", "limit_price": D(494)},
+            {},
+            "price_collar_percent",
+        ),
+        (
+            {"price_collar_percent": "1"},
+            {"order_type": "STP", "limit_price": None, "stop_price": D(520)},
+            {},
+            "price_collar_percent",
+        ),
+        ({}, {"limit_price": None}, {}, "limit_price"),
+        ({}, {"limit_price": D(-1)}, {}, "limit_price"),
+        ({}, {"order_type": "STP", "limit_price": None}, {}, "stop_price"),
+        ({}, {"order_type": "MKT", "limit_price": None}, {"quote": None}, "max_quote_age_s"),
+        (
+            {"max_quote_age_s": "0.5"},
+            {"order_type": "MKT", "limit_price": None},
+            {},
+            "max_quote_age_s",
+        ),
+        ({"max_position": "150"}, {}, {"position": D(60)}, "max_position"),
+        ({"max_position": "150"}, {}, {"working_buy": D(60)}, "max_position"),
+        ({"max_position": "150"}, {}, {"position": None}, "max_position"),
+        ({"max_daily_loss": "10"}, {}, {"daily_pnl": D(-10)}, "max_daily_loss"),
+        ({"max_daily_loss": "10"}, {}, {"daily_pnl": None}, "max_daily_loss"),
+        ({"max_working_orders": "3"}, {}, {"working_orders": 3}, "max_working_orders"),
+        ({"max_orders_per_s": "3"}, {}, {"sent_last_s": 3}, "max_orders_per_s"),
+        ({"max_orders_per_day": "3"}, {}, {"sent_today": 3}, "max_orders_per_day"),
+        ({"duplicate_window_s": "3"}, {}, {"alike_age_s": 2.9}, "duplicate_window_s"),
+        ({"trading_hours": "all"}, {}, {}, "trading_hours"),
+        ({"no_orders_between": "09:55-10:05"}, {}, {}, "no_orders_between"),
+        ({"no_orders_between": "23:40-10:01"}, {}, {}, "no_orders_between"),
+        ({"max_quantity": "many"}, {}, {}, "max_quantity"),
+        ({}, {"account": "U1"}, {}, "live_trading"),
+    ],
+)
+def test_a_refusal_names_the_limit_the_value_and_the_remedy(
+    limits: dict[str, str], order: dict[str, Any], known: dict[str, Any], refused: str
+) -> None:
+    refusals = assess(an_order(**order), facts(limits, **known), NOW)
+    (found,) = [refusal for refusal in refusals if refusal.limit == refused]
+    assert all((found.value, found.allowed, found.remedy))
+    assert str(found).startswith(f"{refused}: {found.value}; allowed: ")
+    assert found.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("limits", "order", "known"),
+    [
+        ({"max_quantity": "100", "max_notional": "50000"}, {}, {}),
+        ({"allowed_instruments": "SPY", "allowed_accounts": "DU1"}, {}, {}),
+        ({"price_collar_percent": "1"}, {"limit_price": D(300)}, {}),
+        ({"max_position": "150"}, {"side": "SELL"}, {"position": D(900)}),
+        ({"max_daily_loss": "10"}, {"side": "SELL"}, {"daily_pnl": D(-99), "position": D(100)}),
+        ({"max_position": "150"}, {"replaces": D(60)}, {"working_buy": D(60)}),
+        ({"max_working_orders": "3"}, {"replaces": D(60)}, {"working_orders": 3}),
+        ({"trading_hours": "market_orders"}, {}, {}),
+        ({"no_orders_between": "23:40-00:50"}, {}, {}),
+        (
+            {"trading_hours": "all"},
+            {},
+            {"regular_hours": ((NOW, NOW + timedelta(hours=1)),)},
+        ),
+    ],
+)
+def test_what_keeps_the_limits_goes(
+    limits: dict[str, str], order: dict[str, Any], known: dict[str, Any]
+) -> None:
+    assert assess(an_order(**order), facts(limits, **known), NOW) == ()
+
+
+def test_a_rate_is_the_one_refusal_that_passes_by_itself() -> None:
+    (rate,) = assess(ORDER, facts({"max_orders_per_s": "3"}, sent_last_s=3), NOW)
+    (day,) = assess(ORDER, facts({"max_orders_per_day": "3"}, sent_today=3), NOW)
+    assert (rate.passing, day.passing) == (True, False)
+
+
+def test_live_trading_without_limits_is_refused_limit_by_limit() -> None:
+    known = facts(live_enabled=True, armed_until=NOW + timedelta(hours=1))
+    assert set(names(an_order(account="U1"), known)) == REQUIRED_LIVE
+
+
+def test_live_trading_needs_the_flag_and_an_arming_that_has_not_expired() -> None:
+    limits = Limits.of("U1", [("U1", name, value) for name, value in LIVE.items()])
+    known = Facts(limits, True, armed_until=NOW + timedelta(seconds=1), daily_pnl=D(0), quote=QUOTE)
+    live = an_order(account="U1")
+    assert names(live, known) == []
+    assert names(live, known, NOW + timedelta(seconds=1)) == ["arming"]
+    assert names(live, replace(known, armed_until=None)) == ["arming"]
+    assert names(live, replace(known, live_enabled=False)) == ["live_trading"]
+
+
+def test_a_delayed_quote_is_good_enough_for_paper_only() -> None:
+    market = {"order_type": "MKT", "limit_price": None}
+    known = facts(quote=replace(QUOTE, quality="delayed"))
+    assert names(an_order(**market), known) == []
+    assert "max_quote_age_s" in names(an_order(account="U1", **market), known)
+
+
+def test_the_accounts_own_limit_is_stronger_than_everybodys() -> None:
+    limits = Limits.of("DU1", [("DU1", "max_quantity", "7"), ("*", "max_quantity", "5")])
+    assert limits.max_quantity == 7
+    assert Limits.of("DU2", [("DU1", "max_quantity", "7")]).max_quantity is None
+
+
+@pytest.mark.parametrize("outcome", MarginOutcome)
+def test_only_a_what_if_that_passed_lets_the_order_through(outcome: MarginOutcome) -> None:
+    refusals = assess_margin(Limits(margin_check="on"), Margin(outcome))
+    assert (refusals == ()) is (outcome is MarginOutcome.passed)
+    assert assess_margin(Limits(), Margin(outcome)) == ()
+
+
+@pytest.mark.parametrize(
+    ("account", "paper"), [("DU1", True), ("DF1", True), ("U1", False), ("", False)]
+)
+def test_only_accounts_that_ib_names_so_are_paper(account: str, paper: bool) -> None:
+    assert is_paper(account) is paper
+
+
+def test_every_limit_says_what_it_is_and_has_a_field() -> None:
+    assert set(LIMITS) == set(Limits.__dataclass_fields__) - {"unreadable"}
+    assert all(kind.what.endswith((".", "10.", "2.")) for kind in LIMITS.values())
+
+
+def test_ibs_hours_are_read_with_holidays_and_nights() -> None:
+    text = "20261126:CLOSED;20261127:0930-20261127:1300;20261129:1700-20261130:1600"
+    found = intervals(text, "US/Eastern")
+    assert found is not None
+    assert [(o.hour, c.hour, (c - o).total_seconds() / 3600) for o, c in found] == [
+        (14, 18, 3.5),
+        (22, 21, 23.0),
+    ]
+    assert intervals("20261127:0930-1600", "US/Eastern") is not None
+    assert intervals("nonsense", "US/Eastern") is None
+    assert intervals("20261127:0930-1600", "Mars/North") is None
+    assert intervals(None, None) is None
