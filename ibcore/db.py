@@ -65,7 +65,13 @@ def parse_queries(text: str) -> Mapping[str, bytes]:
     return MappingProxyType(queries)
 
 
-QUERIES: Final = parse_queries(Path(__file__).with_name("queries.sql").read_text("utf-8"))
+def _all_queries() -> Mapping[str, bytes]:
+    here = Path(__file__).parent
+    files = [here / "queries.sql", *sorted((here / "queries").glob("*.sql"))]
+    return parse_queries("\n".join(file.read_text("utf-8") for file in files))
+
+
+QUERIES: Final = _all_queries()
 
 
 def conninfo(url: str, *, application: str) -> str:

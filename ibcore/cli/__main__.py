@@ -36,6 +36,11 @@ _COMMANDS: Final = {
         "ibcore.cli.status", "Say what works and what does not, with remedies.", False
     ),
     "watch": _Entry("ibcore.cli.watch", "What to stream: add, rm, ls.", True),
+    "limits": _Entry("ibcore.cli.limits", "What orders must keep: set, unset, ls, history.", True),
+    "kill-switch": _Entry(
+        "ibcore.cli.kill_switch", "Stop every order now, and lift it: on, off, show.", True
+    ),
+    "arm": _Entry("ibcore.cli.arm", "Let a live account trade for a while.", False),
     "db": _Entry("ibcore.cli.db", "The database: url, migrate, shell.", True),
     "sim": _Entry("ibcore.cli.sim", "The simulated gateway: run, ledger, fault.", True),
 }

@@ -30,6 +30,7 @@ from ibcore.domain import (
     TradeSource,
     WatchState,
 )
+from ibcore.risk import LIMITS, parse_limit
 
 MACHINES: Mapping[str, Mapping[Any, frozenset[Any]]] = {
     "session": SESSION_TRANSITIONS,
@@ -544,3 +545,36 @@ def _columns(conn: psycopg.Connection[Row], table: str) -> list[str]:
         [table],
     )
     return [row["attname"] for row in cursor]
+
+
+def test_the_limits_of_the_table_are_those_of_the_code(conn: psycopg.Connection[Row]) -> None:
+    row = conn.execute(
+        "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint"
+        " WHERE conname = 'risk_limit_name_known'"
+    ).fetchone()
+
+    assert row is not None
+    assert set(re.findall(r"'(\w+)'::text", row["text"])) == set(LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "17", "0.000000001", "999999999999999", "-1", "1e3", "", "x"]
+)
+def test_a_number_is_one_to_the_table_as_to_the_code(
+    conn: psycopg.Connection[Row], text: str
+) -> None:
+    def taken() -> bool:
+        try:
+            insert(conn, "risk_limit", name="max_quantity", value=text, set_by="ann")
+        except psycopg.errors.CheckViolation:
+            return False
+        return True
+
+    def read() -> bool:
+        try:
+            parse_limit("max_quantity", text)
+        except ValueError:
+            return False
+        return True
+
+    assert taken() is read()

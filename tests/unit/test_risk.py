@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,3 +218,11 @@ def test_ibs_hours_are_read_with_holidays_and_nights() -> None:
     assert intervals("nonsense", "US/Eastern") is None
     assert intervals("20261127:0930-1600", "Mars/North") is None
     assert intervals(None, None) is None
+
+
+def test_the_page_lists_every_limit_and_which_ones_live_needs() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "orders.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([a-z]*) ?\|", page, re.MULTILINE)
+    assert {name: live == "needed" for name, live in rows} == {
+        name: kind.required_live for name, kind in LIMITS.items()
+    }
