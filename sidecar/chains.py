@@ -9,8 +9,9 @@ cannot be done by its deadline is refused before it has taken a line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import anyio
@@ -52,9 +53,16 @@ class ChainSnapshots:
     """Takes one snapshot a call; calls may overlap and share pacer, budget and listing."""
 
     def __init__(
-        self, session: ReadySession, tap: LineTap, *, pacer: Pacer, budget: LineBudget
+        self,
+        session: ReadySession,
+        tap: LineTap,
+        *,
+        pacer: Pacer,
+        budget: LineBudget,
+        now: Callable[[], datetime] = utcnow,
     ) -> None:
         self._session = session
+        self._now = now
         self._tap = tap
         self._pacer = pacer
         self._budget = budget
@@ -69,7 +77,7 @@ class ChainSnapshots:
         underlying = _contract(about)
         spot = await self._spot(ib, underlying)
         chain = await self._listing.option_class(ib, underlying, wanted)
-        today = trading_date(utcnow())
+        today = trading_date(self._now())
         listed = await self._listing.contracts(
             ib, underlying, chain, today=today, expiries=wanted.expiries
         )

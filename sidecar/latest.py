@@ -128,7 +128,6 @@ class Latest:
             ):
                 pairs = zip(group.values, names, strict=True)
                 group.values = [plain[name] if value is None else value for value, name in pairs]
-
         for instrument_id in prints.keys() - self._known.keys():
             _put_trade(self._take_stamp(prints[instrument_id]), prints[instrument_id])
 
@@ -247,7 +246,9 @@ def _about(row: MarketRow) -> str:
         return row.field
     if isinstance(row, Greeks):
         return row.kind
-    return row.source if isinstance(row, Trade) else ""
+    if isinstance(row, Trade):  # one without the day's average must not hide the one before it
+        return row.source if row.vwap is None else f"{row.source} with vwap"
+    return ""
 
 
 def _put_quote(known: _Current, row: Quote) -> None:

@@ -27,6 +27,7 @@ from sidecar.chains import ChainSnapshots
 from sidecar.job import Done, Job
 from sidecar.requests import RequestWorker
 from sidecar.tap import LineTap
+from tests.integration.hand_clock import OnMonday
 from tests.integration.sweeping import connected, silent_gateway
 from tests.integration.test_requests import ALIVE, ask, until_state, working
 
@@ -35,8 +36,10 @@ pytestmark = pytest.mark.anyio
 SUBSCRIBE, CANCEL = 1, 2
 SHOWN = ("bid", "bid_size", "ask", "ask_size", "last", "iv", "delta")
 FAST = 2_000  # messages a second, where pacing is not what a test is about
+# On a day of expiry the options that end today have no bid any more, and are never complete.
+MONDAY = OnMonday()
 # IB would cut such a client off; a test that keeps to 50 a second takes a gateway with the limit.
-UNPACED = SimConfig(messages_per_second=None)
+UNPACED = SimConfig(messages_per_second=None, clock=MONDAY)
 
 
 class Opened:
@@ -57,7 +60,13 @@ class Rig:
 
     def __init__(self, ib: IB | None, tap: LineTap, *, lines: int, messages_per_s: int) -> None:
         self.budget = LineBudget(lines)
-        self.take = ChainSnapshots(Opened(ib), tap, pacer=Pacer(messages_per_s), budget=self.budget)
+        self.take = ChainSnapshots(
+            Opened(ib),
+            tap,
+            pacer=Pacer(messages_per_s),
+            budget=self.budget,
+            now=MONDAY.utcnow,
+        )
 
 
 @asynccontextmanager
@@ -169,7 +178,7 @@ async def test_never_more_lines_are_open_than_the_budget_gives(db_url: str) -> N
 
 
 async def test_never_more_messages_a_second_than_the_pacer_allows(db_url: str) -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(SimConfig(clock=MONDAY))
     async with rig_on(gateway, messages_per_s=40) as rig:
         await rig.take(job(strikes=12, expiries=1))
     sent = [request.at_ns for request in gateway.ledger.requests]
@@ -225,7 +234,7 @@ async def test_what_cannot_be_done_is_refused_with_the_reason(
 
 
 async def test_a_sweep_that_cannot_end_in_time_does_not_begin() -> None:
-    gateway = Gateway(SimConfig())
+    gateway = Gateway(SimConfig(clock=MONDAY))
     async with rig_on(gateway, messages_per_s=45) as rig:
         with pytest.raises(RequestFailed, match="148 contracts take at least 7 s at 45 messages"):
             await rig.take(job(lasts_s=6, strikes=500))
