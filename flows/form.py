@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ibcore.form import in_order
 
-
-def in_order(schema: dict[str, Any]) -> None:
-    """Number the fields of a model's schema (a pydantic `json_schema_extra`).
-
-    Prefect keeps schemas as JSONB, which sorts keys by their length; its UI goes by `position`.
-    """
-    for place, field in enumerate(schema.get("properties", {}).values()):
-        field["position"] = place
+__all__ = ["in_order"]

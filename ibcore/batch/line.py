@@ -1,0 +1,190 @@
+"""One order as a person writes it: a row of the form in Prefect's UI, or of a CSV file.
+
+Text that reaches IB's wire is held to plain letters and digits: a NUL in a symbol would end the
+field and write the next one. Numbers are plain decimals in ASCII: no NaN, no exponent, no
+digits of other scripts.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from ibcore.domain import ContractSpec
+from ibcore.form import in_order
+
+_PLAIN: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+
+
+def plain_number(value: object) -> object:
+    """Turn what stands for a plain decimal number into one; leave None alone."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool):
+        raise ValueError("is no number")
+    text = f"{Decimal(repr(value)):f}" if isinstance(value, float) else str(value).strip()
+    if not _PLAIN.fullmatch(text):
+        raise ValueError("is no plain number, such as 100 or 0.25")
+    return Decimal(text)
+
+
+_READ: Final = BeforeValidator(plain_number)
+_AS_TEXT: Final = PlainSerializer(str, when_used="json")
+_MORE_THAN_0: Final = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+_ANY: Final = WithJsonSchema({"type": "number"})
+Quantity = Annotated[Decimal, _READ, _AS_TEXT, _MORE_THAN_0, Field(gt=0)]
+Price = Annotated[Decimal, _READ, _AS_TEXT, _ANY]
+Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .]{0,15}$")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{0,16}$")]
+
+LIMITED: Final = frozenset({"LMT", "STP LMT"})
+STOPPED: Final = frozenset({"STP", "STP LMT"})
+
+
+class OrderLine(BaseModel):
+    """One order. Every field of a CSV file is a column of the same name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=in_order)
+
+    symbol: Symbol = Field(
+        title="Symbol", description="As IB spells it, such as SPY; of the underlying for options."
+    )
+    side: Literal["BUY", "SELL"] = Field(title="Side", description="BUY or SELL.")
+    quantity: Quantity = Field(
+        title="Quantity", description="Shares, or contracts of options and futures; above 0."
+    )
+    order_type: Literal["MKT", "LMT", "STP", "STP LMT", "TRAIL"] = Field(
+        "LMT",
+        title="Order type",
+        description="MKT market, LMT limit, STP stop, STP LMT stop-limit, TRAIL trailing stop.",
+    )
+    limit_price: Price | None = Field(
+        None,
+        title="Limit price",
+        description="Of LMT and STP LMT: buy at most, sell at least for this.",
+        validate_default=True,
+    )
+    stop_price: Price | None = Field(
+        None,
+        title="Stop price",
+        description="Of STP and STP LMT: the price that triggers.",
+        validate_default=True,
+    )
+    trail_amount: Price | None = Field(
+        None,
+        title="Trailing amount",
+        description="Of TRAIL: how far the stop follows, in the currency. Or give the percent.",
+    )
+    trail_percent: Price | None = Field(
+        None,
+        title="Trailing percent",
+        description="Of TRAIL: how far the stop follows, in percent.",
+        validate_default=True,
+    )
+    tif: Literal["DAY", "GTC", "IOC", "FOK"] = Field(
+        "DAY",
+        title="Time in force",
+        description="DAY until the close, GTC until cancelled, IOC or FOK now or never.",
+    )
+    outside_rth: bool = Field(
+        False, title="Outside regular hours", description="May fill before the open or after."
+    )
+    sec_type: Literal["STK", "OPT", "FUT", "CASH", "FOP"] = Field(
+        "STK", title="Kind", description="STK stock or ETF, OPT option, FUT future, CASH currency."
+    )
+    expiry: Annotated[str, Field(pattern=r"^([0-9]{6}([0-9]{2})?)?$")] = Field(
+        "",
+        title="Expiry",
+        description="YYYYMMDD, of options and futures.",
+        validate_default=True,
+    )
+    strike: Price | None = Field(
+        None, title="Strike", description="Of an option.", validate_default=True
+    )
+    right: Literal["", "C", "P"] = Field(
+        "", title="Right", description="C call or P put.", validate_default=True
+    )
+    exchange: Code = Field("SMART", title="Exchange", description="SMART: IB routes it.")
+    currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")] = Field(
+        "USD", title="Currency", description="ISO code."
+    )
+    primary_exchange: Code = Field(
+        "", title="Primary exchange", description="Tells equal symbols apart; usually empty."
+    )
+    trading_class: Code = Field(
+        "", title="Trading class", description="Such as SPXW; usually empty."
+    )
+
+    @field_validator("side", "order_type", "tif", "sec_type", "right", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("symbol", "exchange", "currency", "primary_exchange", "trading_class")
+    @classmethod
+    def _as_ib_spells_it(cls, value: str) -> str:
+        return value.strip().upper()
+
+    @field_validator("limit_price", "stop_price")
+    @classmethod
+    def _price_of_its_type(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        kinds = LIMITED if info.field_name == "limit_price" else STOPPED
+        kind = info.data.get("order_type")
+        if kind in kinds and value is None:
+            raise ValueError(f"is missing: an order of type {kind} needs it")
+        if kind is not None and kind not in kinds and value is not None:
+            raise ValueError(f"has no meaning: an order of type {kind} has none")
+        return value
+
+    @field_validator("trail_percent")
+    @classmethod
+    def _one_way_to_trail(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        amount, kind = info.data.get("trail_amount"), info.data.get("order_type")
+        given = [each for each in (value, amount) if each is not None]
+        if kind == "TRAIL" and (len(given) != 1 or given[0] <= 0):
+            raise ValueError("TRAIL needs either an amount or a percent, above 0")
+        if kind not in {"TRAIL", None} and given:
+            raise ValueError(f"has no meaning: an order of type {kind} does not trail")
+        return value
+
+    @field_validator("expiry", "strike", "right")
+    @classmethod
+    def _whole_option(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("sec_type")
+        needed = {"OPT", "FOP"} if info.field_name != "expiry" else {"OPT", "FOP", "FUT"}
+        if kind in needed and value in (None, ""):
+            raise ValueError(f"is missing: {kind} needs it")
+        if kind is not None and kind not in needed and value not in (None, ""):
+            raise ValueError(f"has no meaning: {kind} has none")
+        return value
+
+    @property
+    def contract(self) -> ContractSpec:
+        """Return what the line trades, as the watch list spells it."""
+        return ContractSpec(
+            symbol=self.symbol,
+            sec_type=self.sec_type,
+            exchange=self.exchange,
+            currency=self.currency,
+            primary_exchange=self.primary_exchange,
+            expiry=self.expiry,
+            strike=float(self.strike or 0),
+            right=self.right,
+            trading_class=self.trading_class,
+        )
+
+    def __str__(self) -> str:
+        price = self.limit_price or self.stop_price or ""
+        return f"{self.side} {self.quantity:f} {self.contract} {self.order_type} {price}".strip()
