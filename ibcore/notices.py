@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
+from ibcore.order_states import OrderWord
+
 
 class Scope(Enum):
     """What a notice is about."""
@@ -95,6 +97,29 @@ NOTICES: Final[dict[int, Notice]] = {
         _n(10197, _L, _E, Action.mark_stale, "a competing live session takes the data"),
     )
 }
+
+# What a code means for the order that it names: of facts and recordings, not of the manual's words.
+_WARNINGS: Final = frozenset({399, 2109, 2137, 2148, 2161, 10311, 10349})
+_CANCELLED: Final = frozenset({202})
+_CANCEL_REFUSED: Final = frozenset({161, 10147, 10148})
+_REJECTED: Final = frozenset(
+    {103, 104, 105, 106, 107, 109, 110, 111, 113, 116, 117, 118, 119, 132, 133, 134, 140, 144, 147,
+     152, 154, 200, 201, 203, 320, 321, 322, 325, 327, 328, 329, 330, 336, 343, 345, 347, 355, 382,
+     383, 387, 388, 391, 403, 404, 411, 412, 414, 416, 417, 418, 419, 422, 432, 434, 435, 436, 437,
+     439, 441, 460, 461, 463, 10043, 10243, 10268, 10269}
+)  # fmt: skip
+
+
+def order_word(code: int) -> OrderWord:
+    """Return what `code` says about the order it names; `unclear` asks for a reconciliation."""
+    if code in _WARNINGS:
+        return OrderWord.warning
+    if code in _CANCELLED:
+        return OrderWord.cancelled
+    if code in _CANCEL_REFUSED:
+        return OrderWord.cancel_refused
+    return OrderWord.rejected if code in _REJECTED else OrderWord.unclear
+
 
 CLIENT_ID_IN_USE: Final = 326
 NO_SUCH_CONTRACT: Final = 200

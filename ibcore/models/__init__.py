@@ -10,6 +10,8 @@ from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
+from ibcore.models.execution import Commission, Execution, Position
+from ibcore.models.incident import Incident
 from ibcore.models.ingest import (
     FeedGap,
     FeedMinute,
@@ -21,6 +23,7 @@ from ibcore.models.ingest import (
 from ibcore.models.instrument import Instrument, Watch
 from ibcore.models.latest import QuoteLatest
 from ibcore.models.market import Greeks, InstrumentStat, Quote, Trade
+from ibcore.models.order import OrderBatch, OrderEvent, OrderIdHigh, OrderIntent
 from ibcore.models.request import Request, StateTransition
 from ibcore.models.session import Session, SessionEvent
 
@@ -34,14 +37,22 @@ __all__ = [
     "BarTradeKept",
     "ChainQuote",
     "ChainSnapshot",
+    "Commission",
+    "Execution",
     "FeedGap",
     "FeedMinute",
     "Greeks",
+    "Incident",
     "IngestBatch",
     "IngestOrder",
     "Instrument",
     "InstrumentStat",
     "KillSwitch",
+    "OrderBatch",
+    "OrderEvent",
+    "OrderIdHigh",
+    "OrderIntent",
+    "Position",
     "Quote",
     "QuoteLatest",
     "RejectedTick",

@@ -30,12 +30,14 @@ from ibcore.domain import (
     TradeSource,
     WatchState,
 )
+from ibcore.order_states import INTENT_TRANSITIONS, EvidenceKind, IntentKind, IntentState
 from ibcore.risk import LIMITS, parse_limit
 
 MACHINES: Mapping[str, Mapping[Any, frozenset[Any]]] = {
     "session": SESSION_TRANSITIONS,
     "request": REQUEST_TRANSITIONS,
     "watch": WATCH_TRANSITIONS,
+    "order_intent": INTENT_TRANSITIONS,
 }
 Row = dict[str, Any]
 
@@ -145,6 +147,9 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("chain_snapshot_quality_known", Quality),
         ("chain_quote_quality_known", Quality),
         ("chain_quote_state_known", QuoteState),
+        ("order_intent_state_known", IntentState),
+        ("order_intent_kind_known", IntentKind),
+        ("order_event_kind_known", EvidenceKind),
     ],
 )
 def test_a_check_lists_exactly_the_words_of_the_code(

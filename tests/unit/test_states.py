@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ibcore.domain import REQUEST_TRANSITIONS, SESSION_TRANSITIONS, WATCH_TRANSITIONS
+from ibcore.order_states import INTENT_TRANSITIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "states.md"
 
@@ -25,6 +26,7 @@ def documented(machine: str) -> set[tuple[str, str]]:
         ("Session", SESSION_TRANSITIONS),
         ("Watch", WATCH_TRANSITIONS),
         ("Request", REQUEST_TRANSITIONS),
+        ("Order intent", INTENT_TRANSITIONS),
     ],
 )
 def test_the_page_lists_exactly_the_steps_that_may_be_taken(machine, table):

@@ -1,0 +1,22 @@
+"""Incidents: what people must know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from migrations import script
+
+revision = "0010"
+down_revision = "0009"
+
+_FOLDER = Path(__file__).resolve().parent.parent / "incident"
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    script.run(_FOLDER / "up.sql")
+
+
+def downgrade() -> None:
+    """Drop them."""
+    script.run(_FOLDER / "down.sql")
