@@ -665,3 +665,12 @@ SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, 
    AND (%(from_ts)s::timestamptz IS NULL OR t.ts >= %(from_ts)s::timestamptz)
    AND (%(to_ts)s::timestamptz IS NULL OR t.ts <= %(to_ts)s::timestamptz)
    AND (%(instruments)s::int[] IS NULL OR t.instrument_id = ANY(%(instruments)s::int[]));
+
+-- open_incident --
+-- In the transaction of the fact it tells of; the same open key is seen again, not opened twice.
+SELECT ibkeeper.open_incident(%(key)s, %(kind)s, %(severity)s, %(summary)s, %(opened_by)s,
+                              %(detail)s::jsonb) AS id;
+
+-- close_incident --
+-- Nothing to close is no error: whoever sees the good end need not know whether it was told.
+SELECT ibkeeper.close_incident(%(key)s, %(reason)s) AS closed;

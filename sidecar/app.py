@@ -30,11 +30,13 @@ from sidecar.chains import ChainSnapshots
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import harden, ib_defaults
+from sidecar.incident_board import IncidentBoard
 from sidecar.journal import Journal
 from sidecar.recorder import Recorder
 from sidecar.rejects import RejectBook, RejectKeeper
 from sidecar.requests import RequestWorker
 from sidecar.session import Session
+from sidecar.spool_alarm import spool_told
 from sidecar.tap import LineTap
 from sidecar.tick_sink import TickSink
 from sidecar.watch import Watcher
@@ -56,6 +58,7 @@ class Parts:
     recorder: Recorder
     journal: Journal
     rejects: RejectKeeper
+    incidents: IncidentBoard
     stream: Session
     sweep: Session
     watcher: Watcher
@@ -76,6 +79,7 @@ class Parts:
         return {
             "recorder": self.recorder.run,
             "journal": self.journal.run,
+            "incidents": self.incidents.run,
             "rejects": self.rejects.run,
         }
 
@@ -110,6 +114,8 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         epoch=epoch,
     )
     journal = Journal(url, sidecar=name, epoch=epoch)
+    incidents = IncidentBoard(url)
+    recorder.gauge.on_change = spool_told(incidents, name, cap_mib=settings.recorder.spool_mib)
     budget = LineBudget(gateway.lines)
     book = RejectBook()
     rejects = RejectKeeper(url, book, sidecar=name, epoch=epoch)
@@ -135,7 +141,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         handlers={chain.KIND: snapshots},
         poll_s=settings.sidecar.poll_s,
     )
-    return Parts(recorder, journal, rejects, stream, sweep, watcher, requests, budget)
+    return Parts(recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget)
 
 
 def _endpoint(settings: Settings, offset: int) -> Endpoint:
@@ -222,6 +228,7 @@ class _Run:
         left = await recorder.drain(max(0.5, ends_at - monotonic()))
         self._lost = recorder.unsafe_rows
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
+        await self._parts.incidents.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
         log.info(
             "sidecar_stopped",

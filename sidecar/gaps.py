@@ -17,12 +17,14 @@ import psycopg
 from ibcore import clock, db
 from ibcore.domain import GapCause
 from ibcore.errors import IbkeeperError
+from ibcore.incidents import Incident, IncidentKind, key_of
 from ibcore.log import get_logger
 from sidecar.batch import Origin, Span
 
 log = get_logger(__name__)
 
 QUIET_S: Final = 10.0
+OVER_AFTER_S: Final = 60.0
 _DETAIL: Final = {
     GapCause.spool_full: "the spool is full: only trades and the newest quotes were kept",
     GapCause.memory_full: "neither the spool nor the database took anything",
@@ -122,23 +124,23 @@ def _grown(gap: Gap, span: Span, times_us: tuple[int, int]) -> Gap:
 
 
 class GapKeeper:
-    """The one that writes a GapBook to the database."""
+    """The one that writes a GapBook to the database, and tells people."""
 
-    def __init__(self, url: str, book: GapBook) -> None:
+    def __init__(self, url: str, book: GapBook, *, sidecar: str) -> None:
         self._url = url
         self._book = book
+        self._sidecar = sidecar
+        # When each was written last. An earlier start may have left any of them open.
+        now = clock.monotonic()
+        self._told = {cause.value: now for cause in GapCause}
 
     async def refresh(self) -> None:
         """Write what is new; leave it for the next time when the database is away."""
-        gaps = self._book.unwritten()
-        if not gaps:
+        gaps, over = self._book.unwritten(), self._over(clock.monotonic())
+        if not gaps and not over:
             return
         try:
-            async with db.opened(self._url, application="gaps") as connection:
-                with db.translated():
-                    async with connection.transaction():
-                        for gap in gaps:
-                            await connection.execute(db.QUERIES["note_feed_gap"], gap.row())
+            await self._write(gaps, over)
         except IbkeeperError as away:
             log.warning("feed_gap_waits", gaps=len(gaps), reason=str(away))
         except psycopg.Error:
@@ -147,3 +149,41 @@ class GapKeeper:
             self._book.written(gaps)
         else:
             self._book.written(gaps)
+            self._told |= dict.fromkeys((gap.cause for gap in gaps), clock.monotonic())
+            for cause in over:
+                del self._told[cause]
+
+    async def _write(self, gaps: Sequence[Gap], over: Sequence[str]) -> None:
+        async with db.opened(self._url, application="gaps") as connection:
+            with db.translated():
+                async with connection.transaction():
+                    for gap in gaps:
+                        await connection.execute(db.QUERIES["note_feed_gap"], gap.row())
+                        await connection.execute(db.QUERIES["open_incident"], _told(gap))
+                    for cause in over:
+                        end = {"key": _key(self._sidecar, cause), "reason": "no rows lost since"}
+                        await connection.execute(db.QUERIES["close_incident"], end)
+
+    def _over(self, now: float) -> Sequence[str]:
+        losing = {gap.cause for gap in self._book.unwritten()}
+        return [
+            cause
+            for cause, at in self._told.items()
+            if now - at > OVER_AFTER_S and cause not in losing
+        ]
+
+
+def _key(sidecar: str, cause: str) -> str:
+    return key_of(IncidentKind.rows_lost, f"{sidecar}:{cause}")
+
+
+def _told(gap: Gap) -> dict[str, Any]:
+    many = "an unknown number of" if gap.rows is None else f"{gap.rows:,}"
+    return Incident(
+        IncidentKind.rows_lost,
+        f"{gap.sidecar}:{gap.cause}",
+        f"The sidecar {gap.sidecar} lost {many} rows ({gap.cause}): {gap.detail}. "
+        "All others are safe.",
+        f"sidecar {gap.sidecar}",
+        {"feed_gap": gap.id, "rows": gap.rows, "cause": gap.cause},
+    ).row()

@@ -36,7 +36,7 @@ from sidecar.latest import Latest
 from sidecar.minutes import MinuteBook, MinuteKeeper
 from sidecar.pending import Depth
 from sidecar.replay import Replay
-from sidecar.room import CONFLATE_S, Room, kept, room_of
+from sidecar.room import CONFLATE_S, Gauge, Room, kept
 from sidecar.spool import Spool
 from sidecar.spool_row import Damaged
 from sidecar.writer import Writer
@@ -84,14 +84,14 @@ class Recorder:
         self._backlog = Backlog(live_rows=min(LIVE_ROWS, limit // 2), limit_rows=limit)
         self._spool = Spool(spool, self.origin)
         self._spool.on_damage = self._spool_damaged
-        self._room = Room.enough
+        self.gauge = Gauge(settings.spool_mib * 2**20)
         self._live = Lane(db_url, f"recorder {sidecar}", greet=self._greet)
         late, busy = Lane(db_url, f"replay {sidecar}"), self._busy
         self._replay = Replay(self._spool, late, live=self._live, settle=self._settle, busy=busy)
         self._latency = LatencyWindow()
         self._book = MinuteBook()
         self._gaps = GapBook(self.origin, self._spool.note_gap)
-        self._gap_keeper = GapKeeper(db_url, self._gaps)
+        self._gap_keeper = GapKeeper(db_url, self._gaps, sidecar=sidecar)
         who = {"sidecar": sidecar, "provider": provider.value}
         self._minute_keeper = MinuteKeeper(db_url, self._book, **who)
         self._ticks = 0
@@ -157,7 +157,7 @@ class Recorder:
             return
         full, self._open = self._open, OpenBatch()
         self._spill()
-        keep = kept(full.rows, self._look_at_room())
+        keep = kept(full.rows, self.gauge.look(self._spool.depth.bytes))
         cause = GapCause.spool_full
         if self._backlog.rows + len(keep) > self._settings.backlog_rows:
             keep, cause = (), GapCause.memory_full
@@ -181,15 +181,6 @@ class Recorder:
         for old in self._backlog.spill(self._spool.is_written):
             self._latest.set_back(old.change)
             self._spool.owe(old)
-
-    def _look_at_room(self) -> Room:
-        before = self._room
-        used, cap = self._spool.depth.bytes, self._settings.spool_mib * 2**20
-        self._room = room_of(used, cap, before=before)
-        if self._room is not before:
-            tell = log.warning if self._room else log.info
-            tell("spool_room", room=self._room.name, mib=used >> 20, of=self._settings.spool_mib)
-        return self._room
 
     def _lost(self, cause: GapCause, span: Span, *, times_us: tuple[int, int]) -> None:
         self._gaps.lost(clock.monotonic(), cause, span, times_us=times_us)
@@ -222,7 +213,7 @@ class Recorder:
     async def _seal_for_ever(self) -> None:
         while True:
             await self._dirty.wait()
-            full = self._room >= Room.full
+            full = self.gauge.room >= Room.full
             await anyio.sleep(CONFLATE_S if full else self._settings.flush_ms / 1_000)
             self._dirty = anyio.Event()
             self._seal()

@@ -10,7 +10,7 @@ Pure. A level is left at 90 % of what it is entered at, so that nothing flaps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -39,6 +39,22 @@ def room_of(used: int, cap: int, *, before: Room) -> Room:
         if used >= share * cap * (_LEAVE if level <= before else 1.0):
             room = level
     return room
+
+
+class Gauge:
+    """Knows the level, and tells when it changes: the new one, and the bytes in use."""
+
+    def __init__(self, cap: int) -> None:
+        self.room = Room.enough
+        self.on_change: Callable[[Room, int], None] = lambda _room, _used: None
+        self._cap = cap
+
+    def look(self, used: int) -> Room:
+        """Return the level at `used` bytes."""
+        before, self.room = self.room, room_of(used, self._cap, before=self.room)
+        if self.room is not before:
+            self.on_change(self.room, used)
+        return self.room
 
 
 def kept(rows: Sequence[MarketRow], room: Room) -> Sequence[MarketRow]:

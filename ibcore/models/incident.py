@@ -1,30 +1,48 @@
-"""Incidents: what people must know."""
+"""What people are told."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, Text, text
+from sqlalchemy import Index, Integer, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 
-from ibcore.models.column import Row, column, described, moment
+from ibcore.models.column import Row, column, moment
 
 
 class Incident(Row, table=True):
-    """One incident."""
+    """Something a person is to be told, from when it is noticed until it is over."""
 
     __tablename__ = "incident"
     __table_args__ = (
-        Index("incident_open_idx", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
-        described("What people must know: told once, and closed when it is over."),
+        Index(
+            "incident_one_open_a_key",
+            "key",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("incident_opened_at_idx", "opened_at"),
+        {
+            "comment": "What a person is told, once:"
+            " one row from when it is noticed until it is over."
+        },
     )
 
-    id: int | None = column("Id of the incident.", BigInteger, identity=True)
-    key: str = column("What it is about: one open incident a key.", Text)
-    kind: str = column("Kind; docs/runbook.md has a section each.", Text)
-    severity: str = column("info, warning or critical.", Text)
-    summary: str = column("What happened, one line for a person.", Text)
-    opened_at: datetime | None = moment("When it was first noticed.", default="clock_timestamp()")
-    last_at: datetime | None = moment("When it was last noticed.", default="clock_timestamp()")
-    times: int | None = column("How often it was noticed.", Integer, default="1")
-    closed_at: datetime | None = moment("When it was over; NULL: it is not.", null=True)
-    closed_why: str | None = column("Why it is over.", Text, null=True)
+    id: UUID = column("Given by the database.", Uuid, key=True, default="gen_random_uuid()")
+    key: str = column("What it is about: kind, and of whom; one open incident a key.", Text)
+    kind: str = column(
+        "The words of ibcore.incidents.IncidentKind; docs/runbook.md has a section for each.", Text
+    )
+    severity: str = column(
+        "info, warning or critical; it only rises while the incident is open.", Text
+    )
+    summary: str = column("One line for a person: what happened and what is safe.", Text)
+    detail: dict[str, Any] = column("Figures, by name.", JSONB, default="'{}'")
+    opened_by: str = column("Sidecar, flow or person that noticed it first.", Text)
+    opened_at: datetime | None = moment("When it was noticed.", default="clock_timestamp()")
+    last_seen_at: datetime | None = moment("When it was noticed last.", default="clock_timestamp()")
+    closed_at: datetime | None = moment("When it was over; NULL: it is still open.", null=True)
+    closed_because: str | None = column("What ended it, for a person.", Text, null=True)
+    times_seen: int = column("How often it was noticed.", Integer, default="1")

@@ -48,7 +48,6 @@ WRITER = {
     "execution": I,
     "commission": IU,
     "position": IUD,
-    "incident": IU,
 }
 FLOWS = {
     "request": IU,
@@ -57,16 +56,16 @@ FLOWS = {
     "order_batch": IU,
     "order_intent": IU,
     "order_event": I,
-    "incident": IU,
 }
 ORDERS = {
     name: WRITER[name]
     for name in (
         *("kill_switch", "account_state", "order_intent", "order_event", "order_id_high"),
-        *("execution", "commission", "position", "incident"),
+        *("execution", "commission", "position"),
     )
 }
 NOBODYS = {
+    "incident",
     "risk_limit",
     "arming",
     "bar_quote_kept",

@@ -78,7 +78,7 @@ async def test_what_happens_while_the_database_is_away_is_written_when_it_is_bac
             async with running(session):
                 await asyncio.wait_for(session.ready(), 2.0)
             assert not await journal.drain(0.1)
-    journal._url = db_url
+    journal.url = db_url
     async with writing(journal):
         assert await journal.drain(5.0)
     states = [e["new_state"] for e in rows(db_url, "session_event")]

@@ -273,6 +273,8 @@ async def test_above_the_cap_trades_are_whole_and_every_lost_quote_is_in_feed_ga
     (gap,) = select(db_url, "SELECT cause, rows FROM ibkeeper.feed_gap")
     assert gap[0] == "spool_full"
     assert gap[1] >= dropped > 0
+    told = "SELECT kind, (detail ->> 'rows')::int FROM ibkeeper.incident WHERE closed_at IS NULL"
+    assert select(db_url, told) == [("rows_lost", gap[1])]
     assert len(stored_seqs(db_url)) + gap[1] == last
     ours = "SELECT count(*) FROM ibkeeper.trade WHERE seq > %s"
     assert select(db_url, ours, last - 400) == [(200,)]

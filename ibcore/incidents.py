@@ -1,0 +1,76 @@
+"""What is worth telling a person: the kinds of incidents, how bad each is, and its words.
+
+An incident is a row, opened in the transaction of the fact (`queries.sql`: `open_incident`) and
+closed by whoever sees that it is over. It is told once: the key says what it is about, and while
+an incident of that key is open it is only seen again. Every kind has a section in
+docs/runbook.md; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from ibcore.domain import StrEnum
+
+
+class Severity(StrEnum):
+    """Who has to know, and how soon."""
+
+    info = "info"
+    warning = "warning"
+    critical = "critical"
+
+
+class IncidentKind(StrEnum):
+    """What happened; the names of the sections of docs/runbook.md."""
+
+    rows_lost = "rows_lost"
+    spool_filling = "spool_filling"
+    gap_unfilled = "gap_unfilled"
+
+
+SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
+    IncidentKind.rows_lost: Severity.critical,
+    IncidentKind.spool_filling: Severity.warning,
+    IncidentKind.gap_unfilled: Severity.warning,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident to open. `about`: whom it is of; one is open for a kind and that.
+
+    `summary` says in one line what happened and what is safe; `opened_by` who noticed.
+    """
+
+    kind: IncidentKind
+    about: str
+    summary: str
+    opened_by: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity | None = None
+
+    @property
+    def key(self) -> str:
+        """Return what makes it the same incident when it is noticed again."""
+        return key_of(self.kind, self.about)
+
+    def row(self) -> dict[str, Any]:
+        """Return the parameters of `open_incident`."""
+        return {
+            "key": self.key,
+            "kind": str(self.kind),
+            "severity": str(self.severity or SEVERITY[self.kind]),
+            "summary": self.summary,
+            "opened_by": self.opened_by,
+            "detail": orjson.dumps(dict(self.detail), default=str).decode(),
+        }
+
+
+def key_of(kind: IncidentKind, about: str) -> str:
+    """Return the key of an incident of this kind about `about`."""
+    return f"{kind}:{about}"
