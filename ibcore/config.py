@@ -104,6 +104,16 @@ class MaintenanceSettings(_Section):
     )
 
 
+class SinkSettings(_Section):
+    """Where rows are published beside the database; nothing is set: nowhere."""
+
+    redis_url: SecretStr | None = Field(None, description="redis://…; needs ibkeeper[redis].")
+    nats_url: SecretStr | None = Field(None, description="nats://…; needs ibkeeper[nats].")
+    stream_rows: int = Field(
+        1_000_000, ge=1_000, description="Rows kept in each Stream there; the oldest go first."
+    )
+
+
 class LogSettings(_Section):
     """Structured logs on standard error."""
 
@@ -143,6 +153,7 @@ class Settings(BaseSettings):
     recorder: RecorderSettings = RecorderSettings()
     sidecar: SidecarSettings = SidecarSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    sinks: SinkSettings = SinkSettings()
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()

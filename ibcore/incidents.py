@@ -31,12 +31,14 @@ class IncidentKind(StrEnum):
     rows_lost = "rows_lost"
     spool_filling = "spool_filling"
     gap_unfilled = "gap_unfilled"
+    sink_down = "sink_down"
 
 
 SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.rows_lost: Severity.critical,
     IncidentKind.spool_filling: Severity.warning,
     IncidentKind.gap_unfilled: Severity.warning,
+    IncidentKind.sink_down: Severity.warning,
 }
 
 

@@ -674,3 +674,33 @@ SELECT ibkeeper.open_incident(%(key)s, %(kind)s, %(severity)s, %(summary)s, %(op
 -- close_incident --
 -- Nothing to close is no error: whoever sees the good end need not know whether it was told.
 SELECT ibkeeper.close_incident(%(key)s, %(reason)s) AS closed;
+
+-- instrument_names --
+-- What other systems call the instruments of a page; asked once for each.
+SELECT id, symbol, sec_type, coalesce(local_symbol, symbol) AS local_symbol
+  FROM ibkeeper.instrument WHERE id = ANY(%(ids)s::int[]);
+
+-- sink_latest --
+-- What a cache beside the database begins with.
+SELECT l.*, i.symbol, coalesce(i.local_symbol, i.symbol) AS local_symbol
+  FROM ibkeeper.quote_latest l JOIN ibkeeper.instrument i ON i.id = l.instrument_id;
+
+-- sink_look --
+-- Where a sink without a memory of its own goes on.
+SELECT cursor FROM ibkeeper.sink WHERE name = %(name)s;
+
+-- sink_note --
+-- Every second: `published` is what is new since the last time.
+INSERT INTO ibkeeper.sink AS s (name, cursor, published, newest_ts, error)
+VALUES (%(name)s, %(cursor)s, %(published)s, %(newest_ts)s, %(error)s)
+    ON CONFLICT (name) DO UPDATE SET
+       cursor = coalesce(excluded.cursor, s.cursor), published = s.published + excluded.published,
+       newest_ts = coalesce(excluded.newest_ts, s.newest_ts), error = excluded.error,
+       noted_at = clock_timestamp();
+
+-- sink_states --
+-- How far each sink is behind the newest commit.
+SELECT s.name, s.published, s.error, extract(epoch FROM now() - s.noted_at)::float8 AS silent_s,
+       extract(epoch FROM (SELECT max(heartbeat_at) FROM ibkeeper.sidecar) - s.newest_ts)::float8
+           AS behind_s
+  FROM ibkeeper.sink s ORDER BY s.name;

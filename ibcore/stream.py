@@ -15,7 +15,7 @@ NOTIFY only wakes the reader; what it does not say is found by the poll.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter, itemgetter
@@ -81,7 +81,7 @@ async def follow(
     since: Cursor | str | None = None,
     page_rows: int = PAGE_ROWS,
     poll_s: float = 1.0,
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     """Yield every row committed after `since`, once, for as long as the caller reads.
 
     `instruments`: numbers of `instrument.id`; None: all. `since`: a stored cursor (or its text),
@@ -108,6 +108,13 @@ async def follow(
             await anyio.sleep(min(backoff_s(failures), RETRY_MAX_S))
 
 
+async def here(dsn: str) -> Cursor:
+    """Return the cursor behind everything that is committed, or raise DatabaseUnavailable."""
+    reader = _Reader(dsn, None, page_rows=PAGE_ROWS, poll_s=1.0)
+    await reader.begin(None)
+    return reader.cursor
+
+
 class _Reader:
     """Where one `follow` is."""
 
@@ -118,14 +125,14 @@ class _Reader:
         self._instruments = None if instruments is None else list(instruments)
         self._page_rows = page_rows
         self._poll_s = poll_s
-        self._cursor = BEGINNING
+        self.cursor = BEGINNING
 
     async def begin(self, since: Cursor | None) -> None:
         """Find the place to begin at; raise what makes it impossible."""
         async with db.opened(self._dsn, application="stream") as connection:
             end, _ = await _end(connection)
             # No batch has a higher last_seq than this: all of the last one is read.
-            self._cursor = Cursor(end, _ALL) if since is None else since
+            self.cursor = Cursor(end, _ALL) if since is None else since
 
     async def pages(self, connection: db.Connection) -> AsyncIterator[Page]:
         """Yield pages until the connection is lost."""
@@ -143,7 +150,7 @@ class _Reader:
                     listening = False
                 if page.rows:
                     yield page
-                self._cursor = page.cursor
+                self.cursor = page.cursor
             elif listening:
                 await self._wait(connection)
             else:
@@ -157,9 +164,9 @@ class _Reader:
 
     async def _check_age(self, connection: db.Connection) -> None:
         _, forgotten = await _end(connection)
-        if BEGINNING < self._cursor < Cursor(forgotten, 0):
+        if BEGINNING < self.cursor < Cursor(forgotten, 0):
             raise CursorTooOld(
-                f"The ledger was pruned beyond the cursor {self._cursor} (up to {forgotten}).",
+                f"The ledger was pruned beyond the cursor {self.cursor} (up to {forgotten}).",
                 remedy="The rows themselves may still be there: read them by time, then follow "
                 "from the beginning of the ledger or from now. Keep more of it with "
                 "IBKEEPER_MAINTENANCE__KEEP_LEDGER_DAYS.",
@@ -179,7 +186,7 @@ class _Reader:
         return Page(tuple(map(itemgetter(1), rows)), Cursor(batches[-1].position, upto))
 
     async def _batches(self, connection: db.Connection) -> list[Any]:
-        place = {**self._cursor._asdict(), "limit": PAGE_BATCHES}
+        place = {**self.cursor._asdict(), "limit": PAGE_BATCHES}
         found = await _fetch(connection, "stream_batches", place)
         page, rows = found[:1], sum(batch.rows for batch in found[:1])
         for batch in found[1:]:
@@ -202,8 +209,8 @@ class _Reader:
             run.batches.append(batch)
             growing[batch.epoch, batch.last_seq] = run
         first = runs[0]
-        if first.batches[0].position == self._cursor.position:
-            first.after_seq = self._cursor.seq
+        if first.batches[0].position == self.cursor.position:
+            first.after_seq = self.cursor.seq
         upto = batches[-1].last_seq
         if len(batches) == 1:
             begin = max(batches[0].first_seq, first.after_seq + 1)

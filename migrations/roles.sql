@@ -117,6 +117,7 @@ BEGIN
                            ('ingest_order',      '',                                    '', ''),
                            ('feed_gap',          'INSERT, UPDATE',                      '', ''),
                            ('feed_minute',       'INSERT, UPDATE',                      '', ''),
+                           ('sink',              'INSERT, UPDATE',                      '', ''),
                            ('incident',          '',                                    '', ''),
                            ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),

@@ -70,6 +70,10 @@ def _feed_lines(said: dict[str, Any]) -> list[str]:
         f"newest quote {_figure(age)} s old",
         f"lines      {used['used']} of {used['limit']}",
         f"watch      {watched or 'nothing'}",
+        *(
+            f"sink       {sink['name']}: {sink['published']:,} rows, {sink['error'] or 'ok'}"
+            for sink in said["sinks"]
+        ),
     ]
 
 

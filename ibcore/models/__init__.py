@@ -19,6 +19,7 @@ from ibcore.models.ingest import (
     IngestOrder,
     RejectedTick,
     Sidecar,
+    Sink,
 )
 from ibcore.models.instrument import Instrument, Watch
 from ibcore.models.latest import QuoteLatest
@@ -61,6 +62,7 @@ __all__ = [
     "Session",
     "SessionEvent",
     "Sidecar",
+    "Sink",
     "StateTransition",
     "Trade",
     "Watch",

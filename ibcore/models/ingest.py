@@ -147,3 +147,23 @@ class FeedMinute(Row, table=True):
     staleness_max_s: float | None = column(
         "Longest silence of a line that should have moved, s.", Double, null=True
     )
+
+
+class Sink(Row, table=True):
+    """One place that rows are published to beside the database."""
+
+    __tablename__ = "sink"
+    __table_args__ = described("Where rows are published beside the database; one row a sink.")
+
+    name: str = column("redis or nats.", Text, key=True)
+    cursor: str | None = column(
+        "Up to where it has everything (position.seq, see ingest_order); NULL: nothing yet.",
+        Text,
+        null=True,
+    )
+    published: int = column("Rows published, over all starts.", BigInteger, default="0")
+    newest_ts: datetime | None = moment("Receive time of the newest row it has.", null=True)
+    error: str | None = column("Why it does not go on; NULL: it does.", Text, null=True)
+    noted_at: datetime | None = moment(
+        "When this was written; every second while the process runs.", default="clock_timestamp()"
+    )

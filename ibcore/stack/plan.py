@@ -190,6 +190,15 @@ def sidecar_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     )
 
 
+def sinks_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec | None:
+    """Return what publishes to Redis and NATS; None: neither is set."""
+    chosen = plan.settings.sinks
+    if chosen.redis_url is None and chosen.nats_url is None:
+        return None
+    argv = (*_COMMAND, "sinks", "run")
+    return ChildSpec("sinks", argv, plan.log("sinks"), environ, stop_s=3.0, restart=True)
+
+
 def server_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     """Return the Prefect server."""
     argv = (*_prefect(), "server", "start", "--host", LOOPBACK)

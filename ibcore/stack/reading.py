@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
+
+_T = TypeVar("_T")
 
 _SIDECAR: Final = """
 SELECT name, state, pid, host, epoch, started_at, heartbeat_at,
@@ -47,6 +49,17 @@ SELECT extract(epoch FROM clock_timestamp() - max(recv_ts))::float8 FROM ibkeepe
 _WATCH: Final = """
 SELECT coalesce(jsonb_object_agg(state, n), '{}') FROM (
   SELECT state, count(*) AS n FROM ibkeeper.watch WHERE sidecar = %(sidecar)s GROUP BY state) AS c
+"""
+
+_INCIDENTS: Final = """
+SELECT kind, severity, summary, opened_at, times_seen FROM ibkeeper.incident
+ WHERE closed_at IS NULL ORDER BY severity = 'critical' DESC, opened_at
+"""
+
+_SINKS: Final = """
+SELECT name, published, error, newest_ts,
+       extract(epoch FROM clock_timestamp() - noted_at)::float8 AS silent_s
+  FROM ibkeeper.sink ORDER BY name
 """
 
 
@@ -123,6 +136,28 @@ class QuoteRow:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """Something a person has to know, and that is not over."""
+
+    kind: str
+    severity: str
+    summary: str
+    opened_at: datetime
+    times_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkRow:
+    """A place that rows are published to beside the database."""
+
+    name: str
+    published: int
+    error: str | None
+    newest_ts: datetime | None
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """Messages and rows a second between two heartbeats."""
 
@@ -139,6 +174,8 @@ class Reading:
     quotes: tuple[QuoteRow, ...] = ()
     watch: Mapping[str, int] = field(default_factory=dict)
     newest_quote_age_s: float | None = None
+    incidents: tuple[IncidentRow, ...] = ()
+    sinks: tuple[SinkRow, ...] = ()
 
     def session(self, role: str) -> SessionRow | None:
         """Return the connection of a role."""
@@ -147,19 +184,16 @@ class Reading:
 
 async def take(conn: AsyncConnection[Any], sidecar: str, *, quotes: int = 60) -> Reading:
     """Read everything once."""
-    parameters = {"sidecar": sidecar, "limit": quotes}
-    async with conn.cursor(row_factory=class_row(SidecarRow)) as cursor:
-        heartbeat = await (await cursor.execute(_SIDECAR, parameters)).fetchone()
-    async with conn.cursor(row_factory=class_row(SessionRow)) as cursor:
-        sessions = await (await cursor.execute(_SESSIONS, parameters)).fetchall()
-    async with conn.cursor(row_factory=class_row(QuoteRow)) as cursor:
-        newest = await (await cursor.execute(_QUOTES, parameters)).fetchall()
+    wanted = {"sidecar": sidecar, "limit": quotes}
+    heartbeats = await _rows(conn, _SIDECAR, wanted, SidecarRow)
     return Reading(
-        heartbeat,
-        tuple(sessions),
-        tuple(newest),
-        await _scalar(conn, _WATCH, parameters) or {},
-        await _scalar(conn, _NEWEST, parameters),
+        heartbeats[0] if heartbeats else None,
+        await _rows(conn, _SESSIONS, wanted, SessionRow),
+        await _rows(conn, _QUOTES, wanted, QuoteRow),
+        await _scalar(conn, _WATCH, wanted) or {},
+        await _scalar(conn, _NEWEST, wanted),
+        await _rows(conn, _INCIDENTS, wanted, IncidentRow),
+        await _rows(conn, _SINKS, wanted, SinkRow),
     )
 
 
@@ -182,3 +216,10 @@ def rates(older: Reading | None, newer: Reading) -> Rates | None:
 async def _scalar(conn: AsyncConnection[Any], query: Any, parameters: Mapping[str, Any]) -> Any:
     async with conn.cursor(row_factory=scalar_row) as cursor:
         return await (await cursor.execute(query, parameters)).fetchone()
+
+
+async def _rows(
+    conn: AsyncConnection[Any], query: Any, parameters: Mapping[str, Any], kind: type[_T]
+) -> tuple[_T, ...]:
+    async with conn.cursor(row_factory=class_row(kind)) as cursor:
+        return tuple(await (await cursor.execute(query, parameters)).fetchall())

@@ -16,6 +16,7 @@ from ibcore.stack.spool_depth import SpoolDepth
 
 QUOTE_OLD_S: Final = 15.0
 SPOOL_LOW: Final = 0.8
+SINK_SILENT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Report:
             "spool": asdict(facts.spool) if facts.spool else None,
             "lines": _lines(reading),
             "watch": dict(reading.watch),
+            "incidents": [asdict(incident) for incident in reading.incidents],
+            "sinks": [asdict(sink) for sink in reading.sinks],
             "prefect": _prefect(facts),
         }
 
@@ -153,6 +156,11 @@ def _hints(facts: Facts) -> Iterator[str]:
     reading = facts.reading
     if reading is None:
         return
+    for incident in reading.incidents:
+        yield f"{incident.severity}: {incident.summary} See docs/runbook.md#{incident.kind}."
+    for sink in reading.sinks:
+        if sink.error is None and sink.silent_s > SINK_SILENT_S:
+            yield f"Nobody publishes to {sink.name} any more. Start it: ibkeeper sinks run."
     if not reading.watch:
         yield "Nothing is watched. Add something: ibkeeper watch add SYMBOL."
     failed = reading.watch.get("failed", 0) + reading.watch.get("over_budget", 0)

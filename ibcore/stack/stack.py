@@ -133,6 +133,8 @@ class Stack:
         ours = plans.environment(self.plan, self._environ, self._url)
         self._announce("starting the sidecar")
         self._start(plans.sidecar_child(self.plan, ours), tasks)
+        if (sinks := plans.sinks_child(self.plan, ours)) is not None:
+            self._start(sinks, tasks)
         tasks.start_soon(self.pulse.run, self._url)
         if self.plan.options.prefect:
             await self._bring_up_prefect(

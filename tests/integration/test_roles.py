@@ -35,6 +35,7 @@ WRITER = {
     "instrument": IU,
     "watch": {"UPDATE"},
     "sidecar": IU,
+    "sink": IU,
     "session": IU,
     "session_event": I,
     "request": {"UPDATE"},
