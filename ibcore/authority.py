@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from ibcore import db
 from ibcore.errors import IbkeeperError
+from ibcore.incidents import Incident, IncidentKind, key_of
 from ibcore.risk import is_paper, parse_limit
 from ibcore.risk.limits import EVERY_ACCOUNT, LIMITS
 
@@ -74,7 +75,16 @@ async def set_kill_switch(
     if not word.reason.strip():
         _refuse("The kill switch needs a reason.", "Say why: --reason TEXT.")
     values = {"engaged": engaged, "source": source, "sidecar": sidecar}
-    await _rows(conn, "kill_switch_note", values | word._asdict())
+    async with conn.transaction():
+        await _rows(conn, "kill_switch_note", values | word._asdict())
+        if engaged:
+            text = f"The kill switch is on: {word.reason}. Nothing is sent, all is cancelled."
+            told = Incident(IncidentKind.kill_switch_engaged, "all", text, word.set_by)
+            await _rows(conn, "open_incident", told.row())
+        else:
+            key = key_of(IncidentKind.kill_switch_engaged, "all")
+            reason = f"{word.reason} ({word.set_by})"
+            await _rows(conn, "close_incident", {"key": key, "reason": reason})
 
 
 async def kill_switch_history(conn: db.Connection, *, limit: int = 1) -> list[dict[str, Any]]:

@@ -121,6 +121,19 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="From here up.")
 
 
+class OrderSettings(_Section):
+    """Sending orders; limits, the kill switch and arming are rows, not settings."""
+
+    enabled: bool = Field(True, description="Open the orders session (client id n+2).")
+    live: bool = Field(False, description="Allow accounts other than DU…/DF…; see going live.")
+    messages_per_s: int = Field(40, ge=1, le=45, description="Pace of the orders connection.")
+    scan_timeout_s: PositiveFloat = Field(10.0, description="For each list of a reconciliation.")
+    absence_s: PositiveFloat = Field(30.0, description="Between two scans that prove an absence.")
+    inflight_s: PositiveFloat = Field(
+        5.0, description="An order unanswered this long is asked for."
+    )
+
+
 class PrefectSettings(_Section):
     """The Prefect server that `ibkeeper up` starts."""
 
@@ -154,6 +167,7 @@ class Settings(BaseSettings):
     sidecar: SidecarSettings = SidecarSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     sinks: SinkSettings = SinkSettings()
+    orders: OrderSettings = OrderSettings()
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()

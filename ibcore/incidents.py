@@ -32,6 +32,13 @@ class IncidentKind(StrEnum):
     spool_filling = "spool_filling"
     gap_unfilled = "gap_unfilled"
     sink_down = "sink_down"
+    order_rejected = "order_rejected"
+    order_unknown = "order_unknown"
+    order_doubled = "order_doubled"
+    order_external = "order_external"
+    order_id_rollback = "order_id_rollback"
+    kill_switch_engaged = "kill_switch_engaged"
+    orders_break = "orders_break"
 
 
 SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
@@ -39,6 +46,13 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.spool_filling: Severity.warning,
     IncidentKind.gap_unfilled: Severity.warning,
     IncidentKind.sink_down: Severity.warning,
+    IncidentKind.order_rejected: Severity.warning,
+    IncidentKind.order_unknown: Severity.critical,
+    IncidentKind.order_doubled: Severity.critical,
+    IncidentKind.order_external: Severity.info,
+    IncidentKind.order_id_rollback: Severity.warning,
+    IncidentKind.kill_switch_engaged: Severity.critical,
+    IncidentKind.orders_break: Severity.critical,
 }
 
 

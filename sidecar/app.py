@@ -32,6 +32,8 @@ from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import harden, ib_defaults
 from sidecar.incident_board import IncidentBoard
 from sidecar.journal import Journal
+from sidecar.orders import desk as orders_desk
+from sidecar.orders.desk import OrdersDesk
 from sidecar.recorder import Recorder
 from sidecar.rejects import RejectBook, RejectKeeper
 from sidecar.requests import RequestWorker
@@ -64,6 +66,7 @@ class Parts:
     watcher: Watcher
     requests: RequestWorker
     budget: LineBudget
+    orders: OrdersDesk | None
 
     def workers(self) -> dict[str, Task]:
         """Return what produces: ended first."""
@@ -72,6 +75,7 @@ class Parts:
             "session sweep": self.sweep.run,
             "watch": self.watcher.run,
             "requests": self.requests.run,
+            **(self.orders.workers() if self.orders else {}),
         }
 
     def keepers(self) -> dict[str, Task]:
@@ -81,6 +85,7 @@ class Parts:
             "journal": self.journal.run,
             "incidents": self.incidents.run,
             "rejects": self.rejects.run,
+            **(self.orders.keepers() if self.orders else {}),
         }
 
 
@@ -141,7 +146,15 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         handlers={chain.KIND: snapshots},
         poll_s=settings.sidecar.poll_s,
     )
-    return Parts(recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget)
+    orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
+    return Parts(
+        recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget, orders
+    )
+
+
+def _orders(settings: Settings, url: str, epoch: int, journal: Journal) -> OrdersDesk:
+    endpoint = _endpoint(settings, orders_desk.OFFSET)
+    return orders_desk.assemble(settings, url, epoch, endpoint=endpoint, journal=journal)
 
 
 def _endpoint(settings: Settings, offset: int) -> Endpoint:
@@ -227,6 +240,8 @@ class _Run:
         await self._heartbeat.say("draining", recorder.stats(), 0)
         left = await recorder.drain(max(0.5, ends_at - monotonic()))
         self._lost = recorder.unsafe_rows
+        if self._parts.orders is not None:
+            await self._parts.orders.ledger.drain(max(0.1, ends_at - monotonic()))
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
         await self._parts.incidents.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)

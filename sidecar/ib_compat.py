@@ -129,9 +129,12 @@ def harden(installed: str | None = None) -> None:
 
 
 def make_ib(
-    defaults: TickDefaults, sink: TickSink | None = None, *, messages_per_s: int = 45
+    defaults: TickDefaults, sink: TickSink | None = None, *, messages_per_s: int | None = 45
 ) -> IB:
-    """Return a new, unconnected IB whose every tick message reaches `sink` first."""
+    """Return a new, unconnected IB whose every tick message reaches `sink` first.
+
+    `messages_per_s` None: the library paces nothing and queues nothing, whoever sends does.
+    """
     harden()
     ib = IB(defaults=ib_defaults(defaults))
     wrapper: _CompatWrapper
@@ -202,7 +205,10 @@ async def sever(ib: IB) -> None:
     await lost
 
 
-def _pace(client: Client, messages_per_s: int) -> None:
+def _pace(client: Client, messages_per_s: int | None) -> None:
+    if messages_per_s is None:
+        client.MaxRequests = 0
+        return
     # client.py:324 lets a whole second's worth go at once. The next burst leaves a second later,
     # but if the first was read late the gateway counts both in one second and hangs up: measured
     # 50 arrivals for 45 sent. Small bursts leave only what the lateness itself compresses.

@@ -68,6 +68,7 @@ class Session:
         on_lost: Callable[[str], None] | None = None,
         on_notice: NoticeHandler | None = None,
         waiter: Waiter = wait_out,
+        unpaced: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.role = role
@@ -82,6 +83,8 @@ class Session:
         self._on_lost = on_lost
         self._on_notice = on_notice
         self._waiter = waiter
+        # The orders session paces itself: nothing of it may wait in the library's queue.
+        self._messages_per_s = None if unpaced else gateway.messages_per_s
         self._row: Attempt | None = None
         self._link: Link | None = None
         self._why_now: str | None = None
@@ -115,7 +118,7 @@ class Session:
 
     async def _connect_once(self) -> Ending:
         self._begin()
-        ib = make_ib(self._defaults, self._sink, messages_per_s=self._gateway.messages_per_s)
+        ib = make_ib(self._defaults, self._sink, messages_per_s=self._messages_per_s)
         self._link = link = Link(ib, self.endpoint, self._gateway, on_notice=self._on_notice)
         try:
             self._enter_ready(ib, await link.open())

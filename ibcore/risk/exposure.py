@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ibcore.risk.facts import ZERO, Facts, ProposedOrder, Side
-from ibcore.risk.refusal import Refusal, raise_limit
+from ibcore.risk.refusal import Refusal, raise_limit, shown
 
 
 def quantity(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
@@ -15,10 +15,10 @@ def quantity(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Ref
     most = facts.limits.max_quantity
     if not order.quantity.is_finite() or order.quantity <= 0:
         yield Refusal(
-            "max_quantity", str(order.quantity), "more than 0", "Correct the order's quantity."
+            "max_quantity", shown(order.quantity), "more than 0", "Correct the order's quantity."
         )
     elif most is not None and order.quantity > most:
-        yield _over("max_quantity", f"{order.quantity:f}", most, order)
+        yield _over("max_quantity", shown(order.quantity), most, order)
 
 
 def notional(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
@@ -29,7 +29,7 @@ def notional(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Ref
     worth = notional_of(order, facts)
     if worth is None:
         yield Refusal(
-            "max_notional", f"unknown: no price and no quote of {order.symbol}", f"{most:f}",
+            "max_notional", f"unknown: no price and no quote of {order.symbol}", shown(most),
             "Give it a limit price, or stream it: ibkeeper watch add.",
         )  # fmt: skip
     elif worth > most:
@@ -60,14 +60,14 @@ def position(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Ref
         return
     if facts.position is None:
         yield Refusal(
-            "max_position", "the position is unknown", f"{most:f}",
+            "max_position", "the position is unknown", shown(most),
             "Wait until positions are reconciled (ibkeeper status), then submit again.",
         )  # fmt: skip
         return
     after = position_after(order, facts.position, facts)
     reduces = abs(after) <= abs(facts.position) and after * facts.position >= 0
     if abs(after) > most and not reduces:
-        yield _over("max_position", f"{after:f} after the fill", most, order)
+        yield _over("max_position", f"{shown(after)} after the fill", most, order)
 
 
 def position_after(order: ProposedOrder, held: Decimal, facts: Facts) -> Decimal:
@@ -84,7 +84,7 @@ def daily_loss(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[R
         return
     if facts.daily_pnl is None:
         yield Refusal(
-            "max_daily_loss", "the day's profit and loss is unknown", f"-{most:f}",
+            "max_daily_loss", "the day's profit and loss is unknown", f"-{shown(most)}",
             "Wait until IB has sent it (account_state in SQL), then submit again.",
         )  # fmt: skip
     elif -facts.daily_pnl >= most and facts.daily_pnl < 0:
@@ -99,4 +99,4 @@ def _only_reduces(order: ProposedOrder, facts: Facts) -> bool:
 
 
 def _over(name: str, value: str, most: Decimal, order: ProposedOrder) -> Refusal:
-    return Refusal(name, value, f"{most:f}", raise_limit(name, order.account))
+    return Refusal(name, value, shown(most), raise_limit(name, order.account))

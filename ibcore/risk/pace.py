@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from ibcore.risk.facts import Facts, OrderType, ProposedOrder
-from ibcore.risk.refusal import Refusal, raise_limit
+from ibcore.risk.refusal import Refusal, raise_limit, shown
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
@@ -88,4 +88,4 @@ def _within(local: time, begins: time, ends: time) -> bool:
 
 
 def _count(name: str, value: str, most: Decimal, order: ProposedOrder) -> Refusal:
-    return Refusal(name, value, f"{most:f}", raise_limit(name, order.account))
+    return Refusal(name, value, shown(most), raise_limit(name, order.account))

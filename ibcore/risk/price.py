@@ -9,7 +9,7 @@ from typing import Final
 
 from ibcore.risk.account import is_paper
 from ibcore.risk.facts import Facts, OrderType, ProposedOrder, Side
-from ibcore.risk.refusal import Refusal, raise_limit
+from ibcore.risk.refusal import Refusal, raise_limit, shown
 
 # Combinations, and whatever else may be given away: a price of 0 or less is real there.
 SIGNED: Final = frozenset({"BAG", "FUT", "FOP", "CMDTY"})
@@ -28,7 +28,7 @@ def stated(order: ProposedOrder, _facts: Facts, _now: datetime) -> Iterator[Refu
                 name, "missing", f"a price, for {order.order_type}", "Give the order its price."
             )
         if price is not None and not _possible(price, order.sec_type):
-            yield Refusal(name, str(price), "a price above 0", "Correct the order's price.")
+            yield Refusal(name, shown(price), "a price above 0", "Correct the order's price.")
 
 
 def fresh_quote(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
@@ -81,7 +81,7 @@ def _too_costly(
     room = abs(reference) * percent / 100
     edge = reference + order.sign * room
     if (price - edge) * order.sign > 0:
-        yield _outside(order, f"limit {price}", edge, percent)
+        yield _outside(order, f"limit {shown(price)}", edge, percent)
 
 
 def _too_far(
@@ -92,14 +92,14 @@ def _too_far(
     room = abs(mid) * percent / 100
     if abs(price - mid) > room:
         edge = mid + room if price > mid else mid - room
-        yield _outside(order, f"{name} {price}", edge, percent)
+        yield _outside(order, f"{name} {shown(price)}", edge, percent)
 
 
 def _outside(order: ProposedOrder, value: str, edge: Decimal, percent: Decimal) -> Refusal:
     return Refusal(
         "price_collar_percent",
         f"{order.side} {value}",
-        f"up to {edge.normalize():f}, {percent} % from the quote",
+        f"up to {shown(edge)}, {shown(percent)} % from the quote",
         raise_limit("price_collar_percent", order.account),
     )
 

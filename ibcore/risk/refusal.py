@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 
@@ -24,3 +25,8 @@ class Refusal(NamedTuple):
 def raise_limit(name: str, account: str) -> str:
     """Return the remedy of everything that a person may decide to allow."""
     return f"Change the order, or the limit: ibkeeper limits set {name} VALUE --account {account}."
+
+
+def shown(value: Decimal) -> str:
+    """Return a number as a person writes it: without exponent, without empty decimals."""
+    return f"{value.normalize():f}" if value.is_finite() else str(value)

@@ -1,0 +1,181 @@
+"""Batches as rows: submit one (once, however often), follow it, cancel it, settle an unknown.
+
+The key and the line make an order one: the same key with the same lines again changes nothing,
+with other lines it is a BatchConflict. Nothing here sends: the sidecar does, within moments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from psycopg.rows import dict_row
+
+from ibcore import db
+from ibcore.batch.csv_file import BatchRefused
+from ibcore.batch.line import OrderLine
+from ibcore.incidents import IncidentKind, key_of
+from ibcore.order_states import INTENT_TRANSITIONS, TERMINAL, IntentState
+
+CANCEL_TTL_S: Final = 3600.0
+
+
+class BatchConflict(BatchRefused):
+    """A batch of this key has other lines."""
+
+
+class Order(NamedTuple):
+    """A line with the instrument that the sidecar found for it."""
+
+    line: OrderLine
+    instrument_id: int
+
+
+class Batch(NamedTuple):
+    """What is submitted. `ttl_s`: what was not sent within it expires."""
+
+    key: str
+    account: str
+    orders: Sequence[Order]
+    submitted_by: str
+    ttl_s: float = 600.0
+    approved_by: str | None = None
+
+    @property
+    def body_hash(self) -> str:
+        """Return what tells this body from another one of the same key."""
+        lines = [order.line.model_dump(mode="json") for order in self.orders]
+        return hashlib.sha256(orjson.dumps([self.account, lines])).hexdigest()
+
+
+class Submitted(NamedTuple):
+    """How many lines are new, and how many were there already."""
+
+    batch_id: UUID
+    new: int
+    known: int
+
+
+async def submit(conn: db.Connection, batch: Batch) -> Submitted:
+    """Insert the batch and its lines in one transaction, or find that they are there."""
+    taken = {"key": batch.key, "body_hash": batch.body_hash}
+    who = {"submitted_by": batch.submitted_by, "approved_by": batch.approved_by}
+    async with conn.transaction():
+        rows = await _rows(conn, "batch_take", taken | who) or await _rows(
+            conn, "batch_find", taken
+        )
+        if rows[0]["body_hash"] != batch.body_hash:
+            raise BatchConflict(
+                f"The batch {batch.key} was submitted before with other lines.",
+                remedy="Nothing was sent. Choose another key, or submit the same lines.",
+            )
+        new = 0
+        for number, order in enumerate(batch.orders, 1):
+            values = _values(batch, order, number) | {"batch_id": rows[0]["id"]}
+            new += len(await _rows(conn, "batch_intent_insert", values))
+    return Submitted(rows[0]["id"], new, len(batch.orders) - new)
+
+
+async def orders(conn: db.Connection, key: str) -> list[dict[str, Any]]:
+    """Return one row an intent of the batch, by line."""
+    return await _rows(conn, "batch_orders", {"key": key})
+
+
+async def recent(conn: db.Connection, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Return the newest batches."""
+    return await _rows(conn, "batch_recent", {"limit": limit})
+
+
+async def cancel(conn: db.Connection, key: str, *, by: str) -> tuple[int, int]:
+    """Cancel a batch; return how many ended unsent, and how many cancels were asked for."""
+    async with conn.transaction():
+        batch_id = await _lock(conn, key)
+        values = {"batch_id": batch_id, "reason": f"cancelled by {by} before it was sent"}
+        unsent = await _rows(conn, "batch_cancel_unsent", values)
+        working = await _rows(conn, "batch_working", values)
+        asked = await _change(conn, "cancel", [row["id"] for row in working])
+    return len(unsent), len(asked)
+
+
+async def modify(conn: db.Connection, key: str, line: int, **terms: Any) -> int:
+    """Ask for new terms (quantity, limit_price, stop_price) of a working line; return how many."""
+    async with conn.transaction():
+        await _lock(conn, key)
+        found = [row["id"] for row in await orders(conn, key) if row["line"] == line]
+        return len(await _change(conn, "modify", found, **terms))
+
+
+async def resolve(
+    conn: db.Connection, intent_id: UUID, state: str, *, by: str, reason: str
+) -> None:
+    """Settle an unknown order by a person's word, or raise BatchRefused."""
+    choices = INTENT_TRANSITIONS[IntentState.unknown] & TERMINAL
+    if state not in {str(each) for each in choices} or not by.strip() or not reason.strip():
+        words = ", ".join(sorted(str(each) for each in choices))
+        raise BatchRefused(
+            f"An unknown order becomes one of {words}, by somebody and for a reason.",
+            remedy="Nothing was changed.",
+        )
+    values = {"id": intent_id, "state": state, "reason": f"{reason} ({by})"}
+    async with conn.transaction():
+        if not await _rows(conn, "batch_resolve", values):
+            raise BatchRefused(
+                f"No order {intent_id} is unknown.",
+                remedy="Nothing was changed. See: ibkeeper orders show KEY.",
+            )
+        await conn.execute(db.QUERIES["batch_resolved_note"], values)
+        closed = {
+            "key": key_of(IncidentKind.order_unknown, str(intent_id)),
+            "reason": values["reason"],
+        }
+        await conn.execute(db.QUERIES["close_incident"], closed)
+
+
+def is_over(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether nothing of a batch moves any more by itself."""
+    ended = {*map(str, TERMINAL), str(IntentState.unknown)}
+    return all(row["state"] in ended for row in rows)
+
+
+async def _lock(conn: db.Connection, key: str) -> UUID:
+    found = await _rows(conn, "batch_lock", {"key": key})
+    if not found:
+        raise BatchRefused(
+            f"There is no batch {key}.", remedy="Nothing was changed. See: ibkeeper orders show."
+        )
+    batch_id: UUID = found[0]["id"]
+    return batch_id
+
+
+async def _change(
+    conn: db.Connection, kind: str, targets: list[UUID], **terms: Any
+) -> list[dict[str, Any]]:
+    values = {"quantity": None, "limit_price": None, "stop_price": None, **terms}
+    values |= {"kind": kind, "targets": targets, "ttl_s": CANCEL_TTL_S}
+    return await _rows(conn, "batch_change_insert", values)
+
+
+def _values(batch: Batch, order: Order, number: int) -> dict[str, Any]:
+    line = order.line
+    wanted = ("symbol", "sec_type", "exchange", "currency", "side", "quantity", "order_type")
+    prices = ("limit_price", "stop_price", "trail_amount", "trail_percent", "tif", "outside_rth")
+    values: dict[str, Any] = {name: getattr(line, name) for name in (*wanted, *prices)}
+    absent = ("parent_id", "legs", "oca_group", "algo", "algo_params", "not_before")
+    return {
+        **values,
+        **dict.fromkeys(absent),
+        "line": number,
+        "account": batch.account,
+        "instrument_id": order.instrument_id,
+        "ttl_s": batch.ttl_s,
+    }
+
+
+async def _rows(conn: db.Connection, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    with db.translated():
+        async with conn.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(db.QUERIES[query], values)
+            return await cursor.fetchall()

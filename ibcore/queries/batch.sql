@@ -1,0 +1,123 @@
+-- Batches: what people submit, and what they are told. Written as ibcore/queries.sql says.
+
+-- batch_take --
+-- Whoever comes first makes it; everybody else meets the row, and waits for its commit.
+WITH made AS (
+    INSERT INTO ibkeeper.order_batch (key, body_hash, submitted_by, approved_by)
+    VALUES (%(key)s, %(body_hash)s, %(submitted_by)s, %(approved_by)s)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING id, body_hash
+)
+SELECT id, body_hash, true AS made FROM made;
+
+-- batch_find --
+-- By its key.
+SELECT id, body_hash, submitted_by, created_at FROM ibkeeper.order_batch WHERE key = %(key)s;
+
+-- batch_intent_insert --
+-- Batch and line are the idempotency key. The mid of this moment is what slippage is against.
+INSERT INTO ibkeeper.order_intent (
+       batch_id, line, kind, target_id, parent_id, account, instrument_id, legs, symbol, sec_type,
+       exchange, currency, side, quantity, order_type, limit_price, stop_price, trail_amount,
+       trail_percent, tif, outside_rth, oca_group, algo, algo_params, not_before, not_after,
+       mid_at_intent)
+SELECT %(batch_id)s, %(line)s, 'new', NULL, %(parent_id)s::uuid, %(account)s,
+       %(instrument_id)s::int, %(legs)s::jsonb, %(symbol)s, %(sec_type)s, %(exchange)s,
+       %(currency)s, %(side)s, %(quantity)s, %(order_type)s, %(limit_price)s, %(stop_price)s,
+       %(trail_amount)s, %(trail_percent)s, %(tif)s, %(outside_rth)s, %(oca_group)s, %(algo)s,
+       %(algo_params)s::jsonb, %(not_before)s::timestamptz,
+       clock_timestamp() + make_interval(secs => %(ttl_s)s),
+       (SELECT CASE WHEN q.bid IS NULL OR q.ask IS NULL THEN q.last
+                    ELSE (q.bid + q.ask) / 2 END
+          FROM ibkeeper.quote_latest q WHERE q.instrument_id = %(instrument_id)s::int)
+ON CONFLICT (batch_id, line) DO NOTHING
+RETURNING id;
+
+-- batch_change_insert --
+-- A change or a cancel of an order, numbered after the last line of its batch.
+INSERT INTO ibkeeper.order_intent (
+       batch_id, line, kind, target_id, account, instrument_id, legs, symbol, sec_type, exchange,
+       currency, side, quantity, order_type, limit_price, stop_price, trail_amount, trail_percent,
+       tif, outside_rth, not_after)
+SELECT t.batch_id, (SELECT max(l.line) FROM ibkeeper.order_intent l
+                     WHERE l.batch_id = t.batch_id) + row_number() OVER (ORDER BY t.line),
+       %(kind)s, t.id, t.account, t.instrument_id, t.legs, t.symbol, t.sec_type, t.exchange,
+       t.currency, t.side, coalesce(%(quantity)s::numeric, t.quantity), t.order_type,
+       coalesce(%(limit_price)s::numeric, t.limit_price),
+       coalesce(%(stop_price)s::numeric, t.stop_price), t.trail_amount, t.trail_percent, t.tif,
+       t.outside_rth, clock_timestamp() + make_interval(secs => %(ttl_s)s)
+  FROM ibkeeper.order_intent t
+ WHERE t.id = ANY(%(targets)s) AND t.kind = 'new'
+   AND t.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown')
+   AND NOT EXISTS (SELECT FROM ibkeeper.order_intent c
+                    WHERE c.target_id = t.id AND c.kind = %(kind)s AND %(kind)s = 'cancel'
+                      AND c.state IN ('intent', 'submitting', 'sent'))
+RETURNING id, target_id;
+
+-- batch_lock --
+-- Two that change one batch number their lines one after the other.
+SELECT id FROM ibkeeper.order_batch WHERE key = %(key)s FOR UPDATE;
+
+-- batch_cancel_unsent --
+-- What was not sent yet ends here; a claim that holds the row is waited for.
+UPDATE ibkeeper.order_intent
+   SET state = 'cancelled', reason = %(reason)s, state_at = clock_timestamp()
+ WHERE batch_id = %(batch_id)s AND state = 'intent' AND kind <> 'cancel'
+RETURNING id;
+
+-- batch_working --
+-- What may be live at IB.
+SELECT id FROM ibkeeper.order_intent
+ WHERE batch_id = %(batch_id)s AND kind = 'new'
+   AND state IN ('submitting', 'sent', 'acked', 'partial', 'unknown');
+
+-- batch_orders --
+-- One row a line, as a person reads it.
+SELECT id, line, kind, account, symbol, sec_type, local_symbol, side, quantity, order_type,
+       limit_price, stop_price, tif, state, reason, filled, average_price, commission, slippage,
+       mid_at_intent, sent_at, state_at, target_id
+  FROM ibkeeper.v_order
+ WHERE batch = %(key)s
+ ORDER BY line;
+
+-- batch_recent --
+-- The newest batches with their states counted.
+SELECT b.key, b.submitted_by, b.created_at, count(i.id)::int AS orders,
+       count(i.id) FILTER (WHERE i.state IN ('filled', 'cancelled', 'rejected', 'refused',
+                                             'expired', 'not_sent', 'done'))::int AS ended,
+       count(i.id) FILTER (WHERE i.state = 'unknown')::int AS unknown
+  FROM ibkeeper.order_batch b LEFT JOIN ibkeeper.order_intent i ON i.batch_id = b.id
+ GROUP BY b.id ORDER BY b.created_at DESC LIMIT %(limit)s;
+
+-- batch_accounts --
+-- The accounts of the gateways that sidecars are connected to.
+SELECT account, sidecar, at FROM ibkeeper.account_state
+ WHERE at > clock_timestamp() - interval '1 day' AND (%(sidecar)s::text IS NULL
+       OR sidecar = %(sidecar)s)
+ ORDER BY account;
+
+-- batch_instruments --
+-- What the sidecar made of the lines that were put on its watch list.
+SELECT w.symbol, w.sec_type, w.exchange, w.currency, w.expiry, w.strike::float8 AS strike,
+       w."right", w.primary_exchange, w.trading_class, w.instrument_id, w.state, w.reason,
+       q.recv_ts IS NOT NULL AS quoted
+  FROM ibkeeper.watch w
+  LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = w.instrument_id
+ WHERE w.sidecar = %(sidecar)s AND w.symbol = ANY(%(symbols)s);
+
+-- batch_instrument --
+-- What risk wants to know of an instrument.
+SELECT id, con_id, multiplier, time_zone, trading_hours, liquid_hours
+  FROM ibkeeper.instrument WHERE id = ANY(%(ids)s);
+
+-- batch_resolve --
+-- A named person says what became of an unknown order.
+UPDATE ibkeeper.order_intent
+   SET state = %(state)s, reason = %(reason)s, state_at = clock_timestamp()
+ WHERE id = %(id)s AND state = 'unknown'
+RETURNING id;
+
+-- batch_resolved_note --
+-- Evidence like any other.
+INSERT INTO ibkeeper.order_event (at, intent_id, kind, state, detail)
+VALUES (clock_timestamp(), %(id)s, 'operator', %(state)s, %(reason)s);

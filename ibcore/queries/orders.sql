@@ -1,0 +1,179 @@
+-- Orders: claim, evidence, reconciliation. Written as ibcore/queries.sql says.
+
+-- order_claim --
+-- The next order, its children with it later. One sidecar an account: those its gateway manages.
+-- Cancels go first, and go while everything else is stopped.
+SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier
+  FROM ibkeeper.order_intent i
+  LEFT JOIN ibkeeper.instrument n ON n.id = i.instrument_id
+ WHERE i.state = 'intent' AND i.kind = ANY(%(kinds)s) AND i.account = ANY(%(accounts)s)
+   AND i.parent_id IS NULL AND i.not_after > clock_timestamp()
+   AND (i.not_before IS NULL OR i.not_before <= clock_timestamp())
+ ORDER BY (i.kind = 'cancel') DESC, i.created_at, i.line
+ LIMIT 1
+   FOR UPDATE OF i SKIP LOCKED;
+
+-- order_children --
+-- They go with their parent or not at all.
+SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier
+  FROM ibkeeper.order_intent i
+  LEFT JOIN ibkeeper.instrument n ON n.id = i.instrument_id
+ WHERE i.parent_id = %(id)s AND i.state = 'intent'
+ ORDER BY i.line
+   FOR UPDATE OF i;
+
+-- order_submitting --
+-- The fence: no row when another start took this sidecar's name over. Committed before the frame.
+UPDATE ibkeeper.order_intent
+   SET state = 'submitting', order_id = %(order_id)s, order_ref = %(order_ref)s,
+       client_id = %(client_id)s, sidecar = %(sidecar)s, epoch = %(epoch)s,
+       submitting_at = clock_timestamp(), state_at = clock_timestamp()
+ WHERE id = %(id)s AND state = 'intent'
+   AND EXISTS (SELECT FROM ibkeeper.sidecar s
+                WHERE s.name = %(sidecar)s AND s.epoch = %(epoch)s)
+RETURNING submitting_at;
+
+-- order_refuse --
+-- By risk, before anything was reserved.
+UPDATE ibkeeper.order_intent
+   SET state = %(state)s, reason = %(reason)s, state_at = clock_timestamp()
+ WHERE id = %(id)s AND state = 'intent';
+
+-- order_expire --
+-- Too old to be sent: nobody waits for it any more.
+UPDATE ibkeeper.order_intent
+   SET state = 'expired', state_at = clock_timestamp(),
+       reason = 'It was not sent in time: ' || coalesce(%(why)s, 'the sender was busy') || '.'
+ WHERE state = 'intent' AND not_after <= clock_timestamp()
+   AND (account = ANY(%(accounts)s) OR not_after <= clock_timestamp() - interval '1 minute')
+RETURNING id;
+
+-- order_refuse_all --
+-- The kill switch is on: what waits is refused, cancels are not.
+UPDATE ibkeeper.order_intent
+   SET state = 'refused', state_at = clock_timestamp(), reason = %(reason)s
+ WHERE state = 'intent' AND kind <> 'cancel' AND account = ANY(%(accounts)s)
+RETURNING id;
+
+-- order_id_reserve --
+-- Never goes back, whatever the gateway says its next id is.
+INSERT INTO ibkeeper.order_id_high AS h (client_id, order_id) VALUES (%(client_id)s, %(order_id)s)
+    ON CONFLICT (client_id) DO UPDATE SET order_id = greatest(h.order_id, excluded.order_id)
+RETURNING order_id;
+
+-- order_id_high --
+-- What was ever given out.
+SELECT coalesce(max(order_id), 0) AS order_id FROM ibkeeper.order_id_high
+ WHERE client_id = %(client_id)s;
+
+-- order_load --
+-- What may still move, and what may still be heard of.
+SELECT i.*, n.con_id FROM ibkeeper.order_intent i
+  LEFT JOIN ibkeeper.instrument n ON n.id = i.instrument_id
+ WHERE i.client_id = %(client_id)s AND i.sidecar = %(sidecar)s AND i.order_id IS NOT NULL
+   AND (i.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown')
+        OR i.submitting_at > clock_timestamp() - interval '2 days')
+ ORDER BY i.submitting_at;
+
+-- order_fills --
+-- Of the intents that were loaded; legs of a combination are not fills of it.
+SELECT e.intent_id, e.base, e.revision, e.quantity, e.price
+  FROM ibkeeper.execution e JOIN ibkeeper.order_intent i ON i.id = e.intent_id
+ WHERE e.intent_id = ANY(%(ids)s) AND (i.sec_type <> 'BAG' OR e.sec_type = 'BAG');
+
+-- order_state --
+-- One step; the trigger knows which ones there are.
+UPDATE ibkeeper.order_intent
+   SET state = coalesce(%(state)s::text, state), reason = coalesce(%(reason)s, reason),
+       perm_id = %(perm_id)s, filled = %(filled)s, average_price = %(average_price)s,
+       state_at = CASE WHEN %(state)s::text IS NULL THEN state_at ELSE clock_timestamp() END,
+       sent_at = coalesce(sent_at, %(sent_at)s)
+ WHERE id = %(id)s;
+
+-- order_event_note --
+-- Append-only.
+INSERT INTO ibkeeper.order_event (at, intent_id, sidecar, epoch, kind, order_id, perm_id, status,
+                                  code, state, detail, raw)
+VALUES (%(at)s, %(intent_id)s, %(sidecar)s, %(epoch)s, %(kind)s, %(order_id)s, %(perm_id)s,
+        %(status)s, %(code)s, %(state)s, %(detail)s, %(raw)s::jsonb);
+
+-- execution_note --
+-- By IB's id: heard of twice it is there once.
+INSERT INTO ibkeeper.execution (exec_id, base, revision, intent_id, at, account, con_id, symbol,
+                                sec_type, side, quantity, price, exchange, client_id, order_id,
+                                perm_id, order_ref)
+VALUES (%(exec_id)s, %(base)s, %(revision)s, %(intent_id)s, %(at)s, %(account)s, %(con_id)s,
+        %(symbol)s, %(sec_type)s, %(side)s, %(quantity)s, %(price)s, %(exchange)s, %(client_id)s,
+        %(order_id)s, %(perm_id)s, %(order_ref)s)
+    ON CONFLICT (exec_id) DO NOTHING;
+
+-- commission_note --
+-- The newest word counts.
+INSERT INTO ibkeeper.commission AS c (exec_id, commission, currency, realized_pnl)
+VALUES (%(exec_id)s, %(commission)s, %(currency)s, %(realized_pnl)s)
+    ON CONFLICT (exec_id) DO UPDATE SET commission = excluded.commission,
+       currency = excluded.currency, realized_pnl = excluded.realized_pnl
+ WHERE (c.commission, c.currency, c.realized_pnl)
+       IS DISTINCT FROM (excluded.commission, excluded.currency, excluded.realized_pnl);
+
+-- position_note --
+-- What IB says is held.
+INSERT INTO ibkeeper.position AS p (account, con_id, symbol, sec_type, quantity, average_cost,
+                                    sidecar, at)
+VALUES (%(account)s, %(con_id)s, %(symbol)s, %(sec_type)s, %(quantity)s, %(average_cost)s,
+        %(sidecar)s, clock_timestamp())
+    ON CONFLICT (account, con_id) DO UPDATE SET
+       quantity = excluded.quantity, average_cost = excluded.average_cost,
+       sidecar = excluded.sidecar, at = excluded.at, symbol = excluded.symbol;
+
+-- position_forget --
+-- After a full list: what it did not name is not held.
+DELETE FROM ibkeeper.position
+ WHERE account = ANY(%(accounts)s) AND at < %(before)s AND con_id <> ALL(%(con_ids)s);
+
+-- order_risk_facts --
+-- Everything that risk wants to know of one order, in one round trip.
+SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(l.account, l.name, l.value)), '[]'::jsonb)
+          FROM ibkeeper.v_risk_limit l WHERE l.account IN ('*', %(account)s)) AS limits,
+       (SELECT armed_until FROM ibkeeper.arming a WHERE a.account = %(account)s
+         ORDER BY a.id DESC LIMIT 1) AS armed_until,
+       (SELECT engaged FROM ibkeeper.kill_switch ORDER BY id DESC LIMIT 1) AS killed,
+       (SELECT reason FROM ibkeeper.kill_switch ORDER BY id DESC LIMIT 1) AS kill_reason,
+       (SELECT daily_pnl FROM ibkeeper.account_state s WHERE s.account = %(account)s
+           AND s.at > clock_timestamp() - interval '12 hours') AS daily_pnl,
+       q.bid, q.ask, q.last, q.quality,
+       extract(epoch FROM clock_timestamp() - q.recv_ts)::float8 AS quote_age_s,
+       coalesce((SELECT p.quantity FROM ibkeeper.position p
+                  WHERE p.account = %(account)s AND p.con_id = %(con_id)s), 0)
+       + coalesce((SELECT sum(e.quantity * CASE e.side WHEN 'BUY' THEN 1 ELSE -1 END)
+                     FROM ibkeeper.v_execution e
+                    WHERE e.account = %(account)s AND e.con_id = %(con_id)s
+                      AND e.heard_at > coalesce((SELECT p.at FROM ibkeeper.position p
+                                                  WHERE p.account = %(account)s
+                                                    AND p.con_id = %(con_id)s),
+                                                clock_timestamp() - interval '1 day')), 0)
+       AS position,
+       w.working_buy, w.working_sell, w.working_orders, w.sent_last_s, w.sent_today, w.alike_age_s
+  FROM (SELECT coalesce(sum(i.quantity - i.filled) FILTER (
+                   WHERE works AND same AND i.side = 'BUY'), 0) AS working_buy,
+               coalesce(sum(i.quantity - i.filled) FILTER (
+                   WHERE works AND same AND i.side = 'SELL'), 0) AS working_sell,
+               count(*) FILTER (WHERE works)::int AS working_orders,
+               count(*) FILTER (WHERE i.submitting_at > clock_timestamp() - interval '1 second')
+                   ::int AS sent_last_s,
+               count(*) FILTER (WHERE i.submitting_at >= %(day_begins)s)::int AS sent_today,
+               extract(epoch FROM clock_timestamp() - max(i.submitting_at) FILTER (
+                   WHERE same AND i.id <> %(id)s AND i.kind = 'new' AND i.side = %(side)s
+                     AND i.quantity = %(quantity)s AND i.order_type = %(order_type)s
+                     AND i.limit_price IS NOT DISTINCT FROM %(limit_price)s::numeric
+                     AND i.stop_price IS NOT DISTINCT FROM %(stop_price)s::numeric))::float8
+                   AS alike_age_s
+          FROM (SELECT o.*, o.kind = 'new' AND o.state IN
+                       ('submitting', 'sent', 'acked', 'partial', 'unknown') AS works,
+                       o.instrument_id IS NOT DISTINCT FROM %(instrument_id)s::int
+                       AND o.symbol = %(symbol)s AS same
+                  FROM ibkeeper.order_intent o
+                 WHERE o.account = %(account)s AND (o.submitting_at >= %(day_begins)s
+                       OR o.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown'))) AS i
+       ) AS w
+  LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = %(instrument_id)s::int;

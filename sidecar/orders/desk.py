@@ -1,0 +1,81 @@
+"""The orders part of the sidecar, put together: session, engine, sender, kill switch, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ibcore.config import Settings
+from ibcore.domain import Endpoint
+from sidecar.journal import Journal
+from sidecar.kill_switch import KillSwitch
+from sidecar.orders.engine import Engine
+from sidecar.orders.gate import Gate
+from sidecar.orders.ledger import Ledger
+from sidecar.orders.sender import Sender
+from sidecar.session import Session
+
+ROLE: Final = "orders"
+OFFSET: Final = 2
+
+Task = Callable[[], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersDesk:
+    """Everything that runs for orders in one sidecar."""
+
+    engine: Engine
+    session: Session
+    sender: Sender
+    kill_switch: KillSwitch
+    ledger: Ledger
+
+    def workers(self) -> dict[str, Task]:
+        """Return what sends and listens: ended first."""
+        return {
+            "session orders": self.session.run,
+            "orders sender": self.sender.run,
+            "orders reconcile": self.engine.reconciler.run,
+            "kill switch": self.kill_switch.run,
+        }
+
+    def keepers(self) -> dict[str, Task]:
+        """Return what writes: ended last."""
+        return {"orders ledger": self.ledger.run}
+
+
+def assemble(
+    settings: Settings, url: str, epoch: int, *, endpoint: Endpoint, journal: Journal
+) -> OrdersDesk:
+    """Make the parts and join them; nothing is started."""
+    name, orders = settings.sidecar.name, settings.orders
+    ledger = Ledger(url, sidecar=name, epoch=epoch)
+    gate = Gate()
+    engine = Engine(
+        ledger,
+        gate,
+        client_id=endpoint.client_id,
+        sidecar=name,
+        epoch=epoch,
+        messages_per_s=orders.messages_per_s,
+        scan_timeout_s=orders.scan_timeout_s,
+        absence_s=orders.absence_s,
+        inflight_s=orders.inflight_s,
+    )
+    switch = KillSwitch(url, home=settings.home, sidecar=name, cancel_all=engine.cancel_all)
+    gate.kill_switch = switch.why
+    session = Session(
+        endpoint,
+        role=ROLE,
+        gateway=settings.gateway,
+        defaults=settings.defaults,
+        journal=journal,
+        on_ready=engine.on_ready,
+        on_lost=engine.on_lost,
+        on_notice=engine.on_notice,
+        unpaced=True,
+    )
+    sender = Sender(url, engine, live_enabled=orders.live, engaged=lambda: switch.engaged)
+    return OrdersDesk(engine, session, sender, switch, ledger)

@@ -1,0 +1,142 @@
+"""Orders from rows to a simulated gateway and back: its ledger is the judge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from ib_async import LimitOrder, Stock
+
+from ibcore import db
+from ibcore.batch import submit
+from ibcore.batch.csv_file import BatchRefused
+from ibcore.batch.submit import BatchConflict
+from ibcore.sim.server import Gateway, SimConfig
+from tests.integration.gateways import eventually
+from tests.integration.sim_client import ib_client
+from tests.integration.trading import Trading, fresh_quote, know_spy, line, trading
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def gateway(db_url: str) -> AsyncIterator[Gateway]:
+    async with Gateway(SimConfig(cadence_scale=0.1)) as running:
+        await know_spy(running, db_url)
+        yield running
+
+
+@pytest.fixture
+async def desk(db_url: str, tmp_path: Path, gateway: Gateway) -> AsyncIterator[Trading]:
+    async with trading(db_url, tmp_path, gateway) as running:
+        yield running
+
+
+async def test_an_order_is_filled_and_everything_about_it_is_in_sql(desk: Trading) -> None:
+    fresh_quote(desk.url, 600, 700)
+    await desk.submit("one", line(100, order_type="MKT"))
+    await desk.until("one", "filled")
+    (fill,) = desk.gateway.ledger.orders.fills
+    await eventually(
+        lambda: desk.ask("SELECT commission FROM ibkeeper.v_order")[0]["commission"] is not None
+    )
+    (row,) = desk.ask("SELECT * FROM ibkeeper.v_order")
+    assert (row["filled"], float(row["average_price"])) == (100, fill.price)
+    assert float(row["commission"]) == fill.commission
+    assert row["slippage"] == pytest.approx(fill.price - 650)
+    await eventually(lambda: desk.ask("SELECT quantity FROM ibkeeper.position"))
+    kinds = [r["kind"] for r in desk.ask("SELECT kind FROM ibkeeper.order_event ORDER BY id")]
+    assert {"sent", "open", "status", "execution", "commission"} <= set(kinds)
+    assert desk.ask("SELECT account FROM ibkeeper.account_state") == [{"account": "DU1234567"}]
+
+
+async def test_the_same_batch_again_changes_nothing_and_another_body_is_refused(
+    desk: Trading,
+) -> None:
+    first = await desk.submit("one", line(1), line(2))
+    again = await desk.submit("one", line(1), line(2))
+    assert (first.new, first.known, again.new, again.known) == (2, 0, 0, 2)
+    await desk.until("one", "acked", "acked")
+    with pytest.raises(BatchConflict, match="with other lines"):
+        await desk.submit("one", line(1), line(3))
+    assert len(desk.placed()) == 2
+
+
+async def test_a_cancel_is_an_intent_of_its_own(desk: Trading) -> None:
+    await desk.submit("one", line(1), line(2))
+    await desk.until("one", "acked", "acked")
+    assert await desk.cancel("one") == (0, 2)
+    await desk.until("one", "cancelled", "cancelled")
+    await eventually(lambda: desk.states("one", "cancel") == ["done", "done"])
+    assert await desk.cancel("one") == (0, 0)
+    with pytest.raises(BatchRefused, match="There is no batch two"):
+        await desk.cancel("two")
+
+
+async def test_a_rejected_order_says_why_and_opens_an_incident(desk: Trading) -> None:
+    await desk.submit("one", line(10_000_000, limit_price=500))
+    await desk.until("one", "rejected")
+    (row,) = desk.ask("SELECT reason FROM ibkeeper.v_order")
+    assert row["reason"].startswith("IB 201: ")
+    (incident,) = desk.ask("SELECT kind, severity FROM ibkeeper.incident")
+    assert incident == {"kind": "order_rejected", "severity": "warning"}
+
+
+async def test_risk_refuses_before_anything_is_sent(desk: Trading) -> None:
+    desk.ask(
+        "INSERT INTO ibkeeper.risk_limit (name, value, set_by) VALUES ('max_quantity', '5', 'ann')"
+        " RETURNING id"
+    )
+    await desk.submit("one", line(5), line(6), line(5, order_type="MKT"))
+    await desk.until("one", "acked", "refused", "refused")
+    rows = desk.ask("SELECT reason FROM ibkeeper.v_order ORDER BY line")
+    assert rows[1]["reason"].startswith("max_quantity: 6; allowed: 5. Change the order, or")
+    assert rows[2]["reason"].startswith("max_quote_age_s: no quote of SPY")
+    assert len(desk.placed()) == 1
+
+
+async def test_a_live_account_is_refused(desk: Trading) -> None:
+    await desk.submit("one", line(5), account="U1234567", ttl_s=1.0)
+    desk.desk.engine.gate.accounts = ("DU1234567", "U1234567")
+    await desk.until("one", "refused")
+    (row,) = desk.ask("SELECT reason FROM ibkeeper.v_order")
+    for name in ("live_trading", "max_notional: not set", "arming: armed never"):
+        assert name in row["reason"]
+    assert desk.placed() == []
+
+
+async def test_a_modify_is_an_intent_of_its_own(desk: Trading) -> None:
+    await desk.submit("one", line(10))
+    await desk.until("one", "acked")
+    async with db.opened(desk.url, application="test") as conn:
+        assert await submit.modify(conn, "one", 1, limit_price=2, quantity=7) == 1
+    await eventually(lambda: desk.states("one", "modify") == ["done"])
+    (event,) = [e for e in desk.gateway.ledger.orders.events if e.what == "modified"]
+    assert event.remaining == 7
+
+
+async def test_with_the_margin_check_on_ib_is_asked_before_the_order_goes(desk: Trading) -> None:
+    desk.ask(
+        "INSERT INTO ibkeeper.risk_limit (name, value, set_by) VALUES ('margin_check', 'on', 'ann')"
+        " RETURNING id"
+    )
+    await desk.submit("one", line(5), line(9_000_000, limit_price=500))
+    await desk.until("one", "acked", "refused")
+    (row,) = desk.ask("SELECT reason FROM ibkeeper.v_order WHERE state = 'refused'")
+    assert row["reason"].startswith("margin_check: ")
+    whats = [e.what for e in desk.gateway.ledger.orders.events if e.what in {"what_if", "placed"}]
+    assert whats == ["what_if", "placed", "what_if"]
+
+
+async def test_orders_of_others_are_recorded_and_told(desk: Trading, gateway: Gateway) -> None:
+    async with ib_client(gateway, 33) as ib:
+        (spy,) = await ib.qualifyContractsAsync(Stock("SPY", "SMART", "USD"))
+        ib.placeOrder(spy, LimitOrder("BUY", 3, 1.0, tif="DAY"))
+        await eventually(lambda: (33, 1) in {(c, 1) for c, _ in desk.placed()})
+        desk.desk.engine.reconciler.doubt("a test")
+        await eventually(lambda: desk.ask("SELECT kind FROM ibkeeper.incident"))
+    assert desk.ask("SELECT kind FROM ibkeeper.incident") == [{"kind": "order_external"}]
+    assert desk.ask("SELECT intent_id FROM ibkeeper.order_event WHERE kind = 'external'") == [
+        {"intent_id": None}
+    ]
