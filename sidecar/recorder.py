@@ -100,6 +100,7 @@ class Recorder:
         self._dirty = anyio.Event()
         self._sealed = anyio.Event()
         self._progress = anyio.Event()
+        self._greeted = anyio.Event()
 
     # the tick path: nothing here waits
 
@@ -225,7 +226,10 @@ class Recorder:
                 await self._gap_keeper.refresh()
                 await self._minute_keeper.refresh()
                 await self._cache.refresh()
-                await anyio.sleep(minutes.REFRESH_S)
+                # A new connection may have found the cache empty: it is filled at once.
+                with anyio.move_on_after(minutes.REFRESH_S):
+                    await self._greeted.wait()
+                self._greeted = anyio.Event()
                 self._book.looked(clock.utcnow(), self._ticks - self._ticks_noted)
                 self._ticks_noted = self._ticks
         finally:
@@ -250,6 +254,7 @@ class Recorder:
 
     async def _greet(self, writer: Writer) -> None:
         await self._cache.greet(writer, await self._spool.prints())
+        self._greeted.set()
 
     def _is_quiet(self) -> bool:
         return not self._waiting_rows
