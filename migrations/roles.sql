@@ -118,6 +118,7 @@ BEGIN
                            ('feed_gap',          'INSERT, UPDATE',                      '', ''),
                            ('feed_minute',       'INSERT, UPDATE',                      '', ''),
                            ('sink',              'INSERT, UPDATE',                      '', ''),
+                           ('position_baseline', '',                                    '', 'INSERT, UPDATE'),
                            ('incident',          '',                                    '', ''),
                            ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),

@@ -139,14 +139,14 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     sweep = _sweep_session(settings, tap, journal)
     pacer = Pacer(gateway.messages_per_s)
     snapshots = ChainSnapshots(sweep, tap, pacer=pacer, budget=budget)
+    orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
     requests = RequestWorker(
         url,
         sidecar=name,
         epoch=epoch,
-        handlers={chain.KIND: snapshots},
+        handlers={chain.KIND: snapshots, **(orders.handlers() if orders else {})},
         poll_s=settings.sidecar.poll_s,
     )
-    orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
     return Parts(
         recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget, orders
     )

@@ -68,15 +68,42 @@ async def submit(conn: db.Connection, batch: Batch) -> Submitted:
             conn, "batch_find", taken
         )
         if rows[0]["body_hash"] != batch.body_hash:
-            raise BatchConflict(
-                f"The batch {batch.key} was submitted before with other lines.",
-                remedy="Nothing was sent. Choose another key, or submit the same lines.",
-            )
+            raise _conflict(batch)
         new = 0
         for number, order in enumerate(batch.orders, 1):
-            values = _values(batch, order, number) | {"batch_id": rows[0]["id"]}
+            values = intent_values(batch, order, number) | {"batch_id": rows[0]["id"]}
             new += len(await _rows(conn, "batch_intent_insert", values))
     return Submitted(rows[0]["id"], new, len(batch.orders) - new)
+
+
+async def is_known(conn: db.Connection, batch: Batch) -> bool:
+    """Say whether the batch is there already; raise BatchConflict when it has other lines."""
+    found = await _rows(conn, "batch_find", {"key": batch.key})
+    if found and found[0]["body_hash"] != batch.body_hash:
+        raise _conflict(batch)
+    return bool(found)
+
+
+def _conflict(batch: Batch) -> BatchConflict:
+    return BatchConflict(
+        f"The batch {batch.key} was submitted before with other lines.",
+        remedy="Nothing was sent. Choose another key, or submit the same lines.",
+    )
+
+
+async def account_of(conn: db.Connection, account: str, *, sidecar: str | None = None) -> str:
+    """Return the account that was named, or the only one there is; raise BatchRefused."""
+    rows = await _rows(conn, "batch_accounts", {"sidecar": sidecar})
+    names = [row["account"] for row in rows]
+    if account and account in names:
+        return account
+    if not account and len(names) == 1:
+        return str(names[0])
+    asked = f"The account {account} is not" if account else "No account was named, and it is not"
+    raise BatchRefused(
+        f"{asked} the one of the connected gateway ({', '.join(names) or 'none is connected'}).",
+        remedy="Nothing was sent. Name one of them, or see `ibkeeper status`.",
+    )
 
 
 async def orders(conn: db.Connection, key: str) -> list[dict[str, Any]]:
@@ -158,7 +185,8 @@ async def _change(
     return await _rows(conn, "batch_change_insert", values)
 
 
-def _values(batch: Batch, order: Order, number: int) -> dict[str, Any]:
+def intent_values(batch: Batch, order: Order, number: int) -> dict[str, Any]:
+    """Return the columns of a line's intent."""
     line = order.line
     wanted = ("symbol", "sec_type", "exchange", "currency", "side", "quantity", "order_type")
     prices = ("limit_price", "stop_price", "trail_amount", "trail_percent", "tif", "outside_rth")

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
         "ibcore.cli.status", "Say what works and what does not, with remedies.", False
     ),
     "watch": _Entry("ibcore.cli.watch", "What to stream: add, rm, ls.", True),
+    "orders": _Entry("ibcore.cli.orders", "Batches of orders: submit, show, cancel, …", True),
     "limits": _Entry("ibcore.cli.limits", "What orders must keep: set, unset, ls, history.", True),
     "kill-switch": _Entry(
         "ibcore.cli.kill_switch", "Stop every order now, and lift it: on, off, show.", True

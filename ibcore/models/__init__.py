@@ -10,7 +10,7 @@ from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
-from ibcore.models.execution import Commission, Execution, Position
+from ibcore.models.execution import Commission, Execution, Position, PositionBaseline
 from ibcore.models.incident import Incident
 from ibcore.models.ingest import (
     FeedGap,
@@ -54,6 +54,7 @@ __all__ = [
     "OrderIdHigh",
     "OrderIntent",
     "Position",
+    "PositionBaseline",
     "Quote",
     "QuoteLatest",
     "RejectedTick",

@@ -71,3 +71,16 @@ class Position(Row, table=True):
     average_cost: float | None = column("Average cost.", Double, null=True)
     sidecar: str = column("Sidecar that asked.", Text)
     at: datetime = moment("When IB said so.")
+
+
+class PositionBaseline(Row, table=True):
+    """What was held at the end of a report."""
+
+    __tablename__ = "position_baseline"
+    __table_args__ = described("What IB said was held at the last report of orders.")
+
+    account: str = column("Account.", Text, key=True)
+    con_id: int = column("IB's contract id.", BigInteger, key=True)
+    symbol: str = column("Symbol.", Text)
+    quantity: Decimal = column("Shares or contracts; below zero: short.", Numeric(24, 9))
+    at: datetime = moment("When IB said so.")

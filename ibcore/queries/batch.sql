@@ -121,3 +121,86 @@ RETURNING id;
 -- Evidence like any other.
 INSERT INTO ibkeeper.order_event (at, intent_id, kind, state, detail)
 VALUES (clock_timestamp(), %(id)s, 'operator', %(state)s, %(reason)s);
+
+-- order_report --
+-- One row a break of the day: what does not agree with IB, or within itself.
+WITH day AS (SELECT %(begins)s::timestamptz AS begins, %(ends)s::timestamptz AS ends),
+fills AS (
+    SELECT e.intent_id, sum(e.quantity) AS quantity
+      FROM ibkeeper.v_execution e
+      JOIN ibkeeper.order_intent i ON i.id = e.intent_id
+     WHERE i.sec_type <> 'BAG' OR e.sec_type = 'BAG'
+     GROUP BY e.intent_id
+)
+SELECT 'unknown' AS kind, i.id::text AS subject,
+       format('%%s %%s %%s of %%s: %%s', i.side, trim_scale(i.quantity), i.symbol, i.account, i.reason)
+           AS detail
+  FROM ibkeeper.order_intent i WHERE i.state = 'unknown'
+ UNION ALL
+SELECT 'fills differ', i.id::text,
+       format('%%s %%s: the intent says %%s filled, its executions %%s', i.symbol, i.state,
+              trim_scale(i.filled), trim_scale(coalesce(f.quantity, 0)))
+  FROM ibkeeper.order_intent i LEFT JOIN fills f ON f.intent_id = i.id, day
+ WHERE i.kind = 'new' AND i.submitting_at >= day.begins AND i.submitting_at < day.ends
+   AND (i.filled <> coalesce(f.quantity, 0)
+        OR i.state = 'filled' AND coalesce(f.quantity, 0) < i.quantity
+           AND NOT EXISTS (SELECT FROM ibkeeper.order_intent m WHERE m.target_id = i.id
+                             AND m.kind = 'modify' AND m.state = 'done'))
+ UNION ALL
+SELECT 'execution of nobody', e.exec_id,
+       format('%%s %%s %%s at %%s, client %%s order %%s', e.side, trim_scale(e.quantity), e.symbol,
+              trim_scale(e.price), e.client_id, e.order_id)
+  FROM ibkeeper.v_execution e, day
+ WHERE e.intent_id IS NULL AND e.heard_at >= day.begins AND e.heard_at < day.ends
+   AND e.order_ref LIKE 'ibk:%%'
+ UNION ALL
+SELECT 'no commission', e.exec_id, format('%%s %%s %%s', e.side, trim_scale(e.quantity), e.symbol)
+  FROM ibkeeper.v_execution e, day
+ WHERE e.intent_id IS NOT NULL AND e.heard_at >= day.begins AND e.heard_at < day.ends
+   AND e.sec_type <> 'BAG' AND e.heard_at < clock_timestamp() - interval '1 minute'
+   AND NOT EXISTS (SELECT FROM ibkeeper.commission c WHERE c.exec_id = e.exec_id)
+ UNION ALL
+SELECT 'commission of nobody', c.exec_id, format('%%s %%s', trim_scale(c.commission), c.currency)
+  FROM ibkeeper.commission c, day
+ WHERE c.at >= day.begins AND c.at < day.ends AND c.at < clock_timestamp() - interval '1 minute'
+   AND NOT EXISTS (SELECT FROM ibkeeper.execution e WHERE e.exec_id = c.exec_id)
+ UNION ALL
+SELECT 'position differs', p.account || ' ' || p.symbol || ' ' || p.con_id,
+       format('IB says %%s, the report before plus the executions since say %%s',
+              trim_scale(p.quantity), trim_scale(b.quantity + coalesce(x.quantity, 0)))
+  FROM ibkeeper.position_baseline b
+  JOIN ibkeeper.position p USING (account, con_id)
+  LEFT JOIN LATERAL (
+       SELECT sum(e.quantity * CASE e.side WHEN 'BUY' THEN 1 ELSE -1 END) AS quantity
+         FROM ibkeeper.v_execution e
+        WHERE e.account = b.account AND e.con_id = b.con_id AND e.heard_at > b.at
+          AND e.heard_at <= p.at) AS x ON true
+ WHERE p.quantity <> b.quantity + coalesce(x.quantity, 0)
+ ORDER BY 1, 2;
+
+-- order_report_totals --
+-- What the day was.
+SELECT count(*) FILTER (WHERE i.kind = 'new')::int AS orders,
+       count(*) FILTER (WHERE i.kind = 'new' AND i.filled > 0)::int AS with_fills,
+       count(*) FILTER (WHERE i.state = 'rejected')::int AS rejected,
+       count(*) FILTER (WHERE i.state = 'refused')::int AS refused,
+       count(*) FILTER (WHERE i.state = 'unknown')::int AS unknown,
+       (SELECT count(*)::int FROM ibkeeper.v_execution e
+         WHERE e.heard_at >= %(begins)s AND e.heard_at < %(ends)s) AS executions,
+       (SELECT coalesce(sum(c.commission), 0) FROM ibkeeper.commission c
+         WHERE c.at >= %(begins)s AND c.at < %(ends)s) AS commission
+  FROM ibkeeper.order_intent i
+ WHERE i.created_at >= %(begins)s AND i.created_at < %(ends)s;
+
+-- order_report_baseline --
+-- What was held at the end of this report: the next one counts from here.
+INSERT INTO ibkeeper.position_baseline AS b (account, con_id, symbol, quantity, at)
+SELECT account, con_id, symbol, quantity, at FROM ibkeeper.position
+    ON CONFLICT (account, con_id) DO UPDATE SET
+       symbol = excluded.symbol, quantity = excluded.quantity, at = excluded.at;
+
+-- order_incidents_over --
+-- What was told once and is in the report now.
+SELECT ibkeeper.close_incident(key, 'in the report of the day') AS closed
+  FROM ibkeeper.incident
+ WHERE closed_at IS NULL AND kind IN ('order_rejected', 'order_external', 'order_id_rollback');

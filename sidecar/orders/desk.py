@@ -6,14 +6,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ibcore.batch.preview import WHAT_IF
 from ibcore.config import Settings
 from ibcore.domain import Endpoint
+from sidecar.job import Handler
 from sidecar.journal import Journal
 from sidecar.kill_switch import KillSwitch
 from sidecar.orders.engine import Engine
 from sidecar.orders.gate import Gate
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.sender import Sender
+from sidecar.orders.what_if_request import WhatIfRequests
 from sidecar.session import Session
 
 ROLE: Final = "orders"
@@ -31,6 +34,11 @@ class OrdersDesk:
     sender: Sender
     kill_switch: KillSwitch
     ledger: Ledger
+    what_ifs: WhatIfRequests
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return what requests are answered here."""
+        return {WHAT_IF: self.what_ifs}
 
     def workers(self) -> dict[str, Task]:
         """Return what sends and listens: ended first."""
@@ -78,4 +86,4 @@ def assemble(
         unpaced=True,
     )
     sender = Sender(url, engine, live_enabled=orders.live, engaged=lambda: switch.engaged)
-    return OrdersDesk(engine, session, sender, switch, ledger)
+    return OrdersDesk(engine, session, sender, switch, ledger, WhatIfRequests(url, engine))

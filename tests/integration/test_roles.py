@@ -57,6 +57,7 @@ FLOWS = {
     "order_batch": IU,
     "order_intent": IU,
     "order_event": I,
+    "position_baseline": IU,
 }
 ORDERS = {
     name: WRITER[name]

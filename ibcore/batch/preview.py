@@ -1,0 +1,170 @@
+"""What risk would say of a batch now, line by line, each after those before it.
+
+A preview reserves nothing: the sidecar checks again, against committed facts, when it sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from ibcore import db, risk_facts
+from ibcore.batch.csv_file import BatchRefused
+from ibcore.batch.submit import Batch, intent_values
+from ibcore.clock import utcnow
+from ibcore.risk import Facts, ProposedOrder, Side, is_paper
+from ibcore.risk.exposure import notional_of
+
+WHAT_IF: Final = "what_if"
+_NOBODY: Final = UUID(int=0)
+
+
+class Preview(NamedTuple):
+    """One line as risk sees it; `notional` None: unknown. `margin` is IB's answer, if asked."""
+
+    line: int
+    order: str
+    notional: Decimal | None
+    mid: Decimal | None
+    refusals: tuple[str, ...]
+    margin: Mapping[str, Any] | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Return it as a row of a table for people."""
+        margin = self.margin or {}
+        return {
+            "line": self.line,
+            "order": self.order,
+            "notional": None if self.notional is None else float(round(self.notional, 2)),
+            "mid": None if self.mid is None else float(self.mid),
+            "risk": "; ".join(self.refusals) or "accepted",
+            "what-if": margin.get("outcome", "not asked"),
+            "initial margin after": _float(margin.get("initial_after")),
+            "commission": _float(margin.get("commission")),
+        }
+
+
+async def rows_of(conn: db.Connection, batch: Batch) -> list[dict[str, Any]]:
+    """Return each line as its intent's row will be, with what is known of its instrument."""
+    ids = [order.instrument_id for order in batch.orders]
+    with db.translated():
+        async with conn.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(db.QUERIES["batch_instrument"], {"ids": ids})
+            known = {row.pop("id"): row for row in await cursor.fetchall()}
+    return [
+        intent_values(batch, order, number) | known[order.instrument_id] | {"id": _NOBODY}
+        for number, order in enumerate(batch.orders, 1)
+    ]
+
+
+async def preview(
+    conn: db.Connection,
+    batch: Batch,
+    *,
+    live_enabled: bool,
+    margins: Sequence[Mapping[str, Any]] = (),
+) -> list[Preview]:
+    """Return what risk says of every line, as if those before it were sent and working."""
+    now, seen = utcnow(), _Seen()
+    found: list[Preview] = []
+    for number, row in enumerate(await rows_of(conn, batch), 1):
+        with db.translated():
+            facts = await risk_facts.gather(
+                conn, row, live_enabled=live_enabled, stopped=None, managed=None, now=now
+            )
+        order = risk_facts.proposed(row)
+        facts = seen.added_to(facts, row)
+        refusals = tuple(
+            str(refusal)
+            for refusal in risk_facts.judge(order, facts, now=now)
+            if not refusal.passing
+        )
+        margin = margins[number - 1] if number <= len(margins) else None
+        if margin is not None and margin["outcome"] == "refused":
+            refusals = (
+                *refusals,
+                f"margin_check: {margin['text']}; allowed: a what-if that passes.",
+            )
+        if not refusals:
+            seen.add(row, order)
+        mid = facts.quote.mid if facts.quote else None
+        text = str(batch.orders[number - 1].line)
+        found.append(Preview(number, text, notional_of(order, facts), mid, refusals, margin))
+    return found
+
+
+class _Seen:
+    """What the lines before this one would have put to work."""
+
+    def __init__(self) -> None:
+        self._orders: list[tuple[Mapping[str, Any], ProposedOrder]] = []
+
+    def add(self, row: Mapping[str, Any], order: ProposedOrder) -> None:
+        """Count a line that was accepted."""
+        self._orders.append((row, order))
+
+    def added_to(self, facts: Facts, row: Mapping[str, Any]) -> Facts:
+        """Return the facts with the accepted lines in them."""
+        same = [o for r, o in self._orders if r["instrument_id"] == row["instrument_id"]]
+        alike = any(_terms(r) == _terms(row) for r, _ in self._orders)
+        buys = sum((o.quantity for o in same if o.side == Side.buy), Decimal(0))
+        sells = sum((o.quantity for o in same if o.side == Side.sell), Decimal(0))
+        return replace(
+            facts,
+            working_buy=facts.working_buy + buys,
+            working_sell=facts.working_sell + sells,
+            working_orders=facts.working_orders + len(self._orders),
+            sent_today=facts.sent_today + len(self._orders),
+            alike_age_s=0.0 if alike else facts.alike_age_s,
+        )
+
+
+def _terms(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price")
+    return tuple(row[name] for name in names)
+
+
+def totals(batch: Batch, found: Sequence[Preview]) -> str:
+    """Return a batch in one line, for whoever approves it."""
+    known = [each.notional for each in found if each.notional is not None]
+    unknown = len(found) - len(known)
+    kind = "paper" if is_paper(batch.account) else "LIVE"
+    more = f", {unknown} of unknown worth" if unknown else ""
+    return (
+        f"{len(found)} orders for {kind} account {batch.account}, "
+        f"{sum(known, Decimal(0)):,.2f} in all{more}"
+    )
+
+
+def refuse_refused(found: Sequence[Preview]) -> None:
+    """Raise BatchRefused with every refusal: a batch goes whole or not at all."""
+    refused = [f"line {each.line}: {text}" for each in found for text in each.refusals]
+    if refused:
+        raise BatchRefused(
+            f"Risk refuses {len({text.partition(':')[0] for text in refused})} of "
+            f"{len(found)} lines. " + " ".join(refused),
+            remedy="Nothing was sent.",
+        )
+
+
+def what_if_payload(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the payload of the request `what_if`; numbers are text, so that they stay exact."""
+    return {
+        "orders": [
+            {
+                name: str(value) if isinstance(value, Decimal) else value
+                for name, value in row.items()
+                if name != "id"
+            }
+            for row in rows
+        ]
+    }
+
+
+def _float(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,0 +1,2 @@
+-- Undoes up.sql.
+DROP TABLE ibkeeper.position_baseline;
