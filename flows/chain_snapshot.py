@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from prefect import Flow, State, flow
+from prefect import State, flow
 from prefect.artifacts import (
     acreate_progress_artifact,
     acreate_table_artifact,
@@ -24,13 +24,11 @@ from pydantic import ConfigDict, Field
 
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.withdrawal import asker, withdraw
 from ibcore.calendar import skip_reason
 from ibcore.chain import KIND, ChainRequest
 from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
-from ibcore.log import get_logger
-
-log = get_logger(__name__)
 
 
 class ChainSnapshotParameters(ChainRequest):
@@ -49,16 +47,6 @@ class ChainSnapshotParameters(ChainRequest):
     )
 
 
-async def withdraw(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Take back what a crashed or cancelled run still asks for: it must not keep lines busy."""
-    # Prefect passes these three by name.
-    try:
-        count = await Client.from_settings().withdraw(_asker(flow_run.id))
-        log.info("requests_withdrawn", flow=flow.name, state=state.name, count=count)
-    except IbkeeperError as failure:
-        log.warning("requests_not_withdrawn", flow=flow.name, reason=str(failure))
-
-
 @flow(
     name="chain-snapshot", on_failure=[withdraw], on_crashed=[withdraw], on_cancellation=[withdraw]
 )
@@ -75,7 +63,7 @@ async def chain_snapshot(
     if (reason := why_not(flow_run, request)) is not None:
         return Completed(name="Skipped", message=f"Skipped: {reason}.")
     try:
-        return await _snapshot(request, asker=_asker(flow_run.id if flow_run else None))
+        return await _snapshot(request, asker=asker(flow_run.id if flow_run else None))
     except IbkeeperError as failure:
         return Failed(message=str(failure))
 
@@ -167,7 +155,3 @@ def why_not(flow_run: FlowRun | None, request: ChainSnapshotParameters) -> str |
     if flow_run is None or not flow_run.auto_scheduled or flow_run.expected_start_time is None:
         return None
     return skip_reason(utcnow(), flow_run.expected_start_time, limit_s=request.lateness_limit_s)
-
-
-def _asker(flow_run_id: UUID | None) -> str:
-    return f"flow run {flow_run_id}"

@@ -77,6 +77,11 @@ class Client:
         async with self._opened() as conn:
             return await _rows(conn, "chain_quotes", {"snapshot_id": snapshot_id})
 
+    async def gap_fills(self, request_id: UUID | str) -> list[dict[str, Any]]:
+        """Return what became of each instrument of the gaps that a request asked for."""
+        async with self._opened() as conn:
+            return await _rows(conn, "gap_fills", {"request_id": request_id})
+
     async def upkeep(self, settings: MaintenanceSettings) -> list[upkeep.Done]:
         """Do the upkeep of the database that is due; return what was looked at."""
         async with self._opened() as conn:

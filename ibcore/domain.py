@@ -102,6 +102,7 @@ class GapCause(StrEnum):
     `spool_full`: above the cap of the spool quotes were conflated, or dropped. `memory_full`:
     neither the disk nor the database took anything. `batch_damaged`, `spool_damaged`: the disk
     did not give back what was written. `batch_refused`: the database does not take the rows.
+    `line_refused`, `over_budget`: a wanted line is not streamed (noted by a trigger on `watch`).
     """
 
     spool_full = "spool_full"
@@ -109,6 +110,8 @@ class GapCause(StrEnum):
     batch_damaged = "batch_damaged"
     spool_damaged = "spool_damaged"
     batch_refused = "batch_refused"
+    line_refused = "line_refused"
+    over_budget = "over_budget"
 
 
 class RejectReason(StrEnum):

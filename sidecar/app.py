@@ -19,13 +19,14 @@ import anyio
 from ib_async import IB
 from psycopg.conninfo import conninfo_to_dict
 
-from ibcore import chain, db, roles
+from ibcore import backfill, chain, db, roles
 from ibcore.clock import monotonic
 from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget, Pacer
+from sidecar.backfill.handler import GapBackfill
 from sidecar.chains import ChainSnapshots
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
@@ -144,7 +145,11 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         url,
         sidecar=name,
         epoch=epoch,
-        handlers={chain.KIND: snapshots, **(orders.handlers() if orders else {})},
+        handlers={
+            chain.KIND: snapshots,
+            backfill.KIND: GapBackfill(url, sweep, sidecar=name, pacer=pacer),
+            **(orders.handlers() if orders else {}),
+        },
         poll_s=settings.sidecar.poll_s,
     )
     return Parts(

@@ -51,7 +51,7 @@ async def contract_details(
     def send(req_id: int) -> None:
         ib.client.reqContractDetails(req_id, contract)
 
-    return await _ask(ib, send, ib.wrapper.contractDetailsEnd, pacer=pacer, timeout_s=timeout_s)
+    return await ask(ib, send, ib.wrapper.contractDetailsEnd, pacer=pacer, timeout_s=timeout_s)
 
 
 async def option_classes(
@@ -65,10 +65,10 @@ async def option_classes(
         )
 
     end = ib.wrapper.securityDefinitionOptionParameterEnd
-    return await _ask(ib, send, end, pacer=pacer, timeout_s=timeout_s)
+    return await ask(ib, send, end, pacer=pacer, timeout_s=timeout_s)
 
 
-async def _ask(
+async def ask(
     ib: IB,
     send: Callable[[int], None],
     end: Callable[[int], None],
@@ -76,6 +76,7 @@ async def _ask(
     pacer: Pacer,
     timeout_s: float,
 ) -> list[Any]:
+    """Send a question and return its answer; `end` tells ib_async that a refused one is over."""
     await paced(pacer)
     try:
         req_id = ib.client.getReqId()

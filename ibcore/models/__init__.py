@@ -7,6 +7,7 @@ a test compares them. CHECKs, triggers, views and partitions live in the migrati
 from __future__ import annotations
 
 from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
+from ibcore.models.backfill import BackfillBar, BackfillQuote, BackfillTrade, GapFill
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
@@ -33,6 +34,9 @@ __all__ = [
     "SCHEMA",
     "AccountState",
     "Arming",
+    "BackfillBar",
+    "BackfillQuote",
+    "BackfillTrade",
     "BarDay",
     "BarQuoteKept",
     "BarTradeKept",
@@ -42,6 +46,7 @@ __all__ = [
     "Execution",
     "FeedGap",
     "FeedMinute",
+    "GapFill",
     "Greeks",
     "Incident",
     "IngestBatch",

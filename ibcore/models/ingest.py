@@ -54,6 +54,12 @@ class FeedGap(Row, table=True):
     __tablename__ = "feed_gap"
     __table_args__ = (
         Index("feed_gap_from_ts_idx", "from_ts"),
+        Index(
+            "feed_gap_open_line_idx",
+            "sidecar",
+            "instrument_id",
+            postgresql_where=text("to_ts IS NULL"),
+        ),
         {"comment": "Rows that are not there, and why; one row a cause and stretch of time."},
     )
 

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from ibcore import db, domain, models
+from ibcore.backfill import BarKind, FillSource, FillState
 from ibcore.domain import (
     REQUEST_TRANSITIONS,
     SESSION_TRANSITIONS,
@@ -143,6 +144,9 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("session_event_new_state_known", SessionState),
         ("request_state_known", RequestState),
         ("feed_gap_cause_known", GapCause),
+        ("gap_fill_state_known", FillState),
+        ("gap_fill_source_known", FillSource),
+        ("backfill_bar_kind_known", BarKind),
         ("rejected_tick_reason_known", RejectReason),
         ("chain_snapshot_quality_known", Quality),
         ("chain_quote_quality_known", Quality),
