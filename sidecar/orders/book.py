@@ -108,6 +108,11 @@ class Book:
             self._by_perm.setdefault(heard.perm_id, found)
         return found
 
+    def highest_known(self) -> int:
+        """Return the highest order id that IB is known to have taken; 0: none."""
+        taken = (each.order_id for each in self._by_id.values() if each.view.perm_id)
+        return max(taken, default=0)
+
     def working(self) -> list[Tracked]:
         """Return the orders that may be live at IB."""
         return [

@@ -111,8 +111,9 @@ class Engine:
         if not self._loaded:
             return
         next_id = ib.client.getReqId()
+        if next_id <= (known := self.book.highest_known()):
+            self._reducer.note_rollback(next_id, known)
         if next_id <= self._high:
-            self._reducer.note_rollback(next_id, self._high)
             ib.client.updateReqId(self._high + 1)
         for account in self.gate.accounts:
             req_id = ib.client.getReqId()

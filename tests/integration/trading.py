@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -66,8 +65,7 @@ class Trading:
 
     def ask(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Return the rows of a statement."""
-        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as conn:
-            return conn.execute(statement.encode(), values).fetchall()
+        return rows(self.url, statement, *values)
 
     def states(self, key: str, kind: str = "new") -> list[str]:
         """Return the states of a batch, by line."""
@@ -93,6 +91,12 @@ class Trading:
     async def ready(self) -> None:
         """Wait until orders may go."""
         await eventually(lambda: self.desk.engine.gate.why() is None)
+
+
+def rows(url: str, statement: str, *values: Any) -> list[dict[str, Any]]:
+    """Return the rows of a statement."""
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as conn:
+        return conn.execute(statement.encode(), values).fetchall()
 
 
 def line(quantity: int = 1, **values: Any) -> OrderLine:
@@ -157,8 +161,3 @@ async def trading(
         yield running
         group.cancel_scope.cancel()
     await desk.ledger.drain(2.0)
-
-
-async def all_of(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Wait for every task."""
-    await asyncio.gather(*tasks)
