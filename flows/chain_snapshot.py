@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 from prefect import State, flow
 from prefect.artifacts import (
+    acreate_markdown_artifact,
     acreate_progress_artifact,
     acreate_table_artifact,
     aupdate_progress_artifact,
@@ -22,13 +26,17 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from pydantic import ConfigDict, Field
 
+from flows import chain_export, chain_plot
 from flows.client import Ask, Client
 from flows.form import in_order
 from flows.withdrawal import asker, withdraw
 from ibcore.calendar import skip_reason
-from ibcore.chain import KIND, ChainRequest
+from ibcore.chain import KIND, ChainRequest, Symbol
 from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
+
+# The sidecar works at two requests at a time.
+AT_ONCE: Final = 2
 
 
 class ChainSnapshotParameters(ChainRequest):
@@ -36,6 +44,23 @@ class ChainSnapshotParameters(ChainRequest):
 
     model_config = ConfigDict(json_schema_extra=in_order)
 
+    underlyings: tuple[Symbol, ...] = Field(
+        (),
+        max_length=20,
+        title="Several underlyings",
+        description="Instead of the one above: all of them in one run, two at a time; they share "
+        "the market-data lines and the messages a second.",
+    )
+    export: Literal["", "csv", "parquet"] = Field(
+        "",
+        title="Export",
+        description="Also write a file: csv or parquet (needs ibkeeper[parquet]). Empty: none.",
+    )
+    export_folder: str = Field(
+        "exports",
+        title="Folder of the export",
+        description="On the machine of the worker; relative to the folder of the deployment.",
+    )
     sidecar: str | None = Field(
         None, title="Sidecar", description="Name of the sidecar that shall do it; empty: any."
     )
@@ -46,36 +71,107 @@ class ChainSnapshotParameters(ChainRequest):
         description="A scheduled run that starts later than this skips itself.",
     )
 
+    def each(self) -> list[ChainSnapshotParameters]:
+        """Return one set of parameters an underlying."""
+        names = self.underlyings or (self.underlying,)
+        return [self.model_copy(update={"underlying": name.strip().upper()}) for name in names]
+
 
 @flow(
     name="chain-snapshot", on_failure=[withdraw], on_crashed=[withdraw], on_cancellation=[withdraw]
 )
 async def chain_snapshot(
     request: ChainSnapshotParameters = ChainSnapshotParameters(),  # noqa: B008 (frozen)
-) -> State[Any] | dict[str, Any]:
-    """Quote the options of an underlying around its price: bid, ask, greeks, open interest.
+) -> State[Any]:
+    """Quote the options of underlyings around its price: bid, ask, greeks, open interest.
 
-    Writes one row to `chain_snapshot` and one a contract to `chain_quote`; publishes the table
-    as an artifact. Run it by hand at any time; scheduled runs keep to market hours.
+    Writes one row to `chain_snapshot` and one a contract to `chain_quote`; publishes the table,
+    the smile and the term structure as artifacts. Run it by hand at any time; scheduled runs
+    keep to market hours.
     """
     run = FlowRunContext.get()
     flow_run = run.flow_run if run else None
     if (reason := why_not(flow_run, request)) is not None:
         return Completed(name="Skipped", message=f"Skipped: {reason}.")
     try:
-        return await _snapshot(request, asker=asker(flow_run.id if flow_run else None))
+        return await _snapshots(request, asker=asker(flow_run.id if flow_run else None))
     except IbkeeperError as failure:
         return Failed(message=str(failure))
 
 
-async def _snapshot(request: ChainSnapshotParameters, *, asker: str) -> dict[str, Any]:
+async def _snapshots(request: ChainSnapshotParameters, *, asker: str) -> State[Any]:
     client = Client.from_settings()
+    found: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    room = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(wanted: ChainSnapshotParameters) -> None:
+        async with room:
+            try:
+                found[wanted.underlying] = await _snapshot(client, wanted, asker=asker)
+            except IbkeeperError as failure:
+                failed[wanted.underlying] = str(failure)
+
+    async with anyio.create_task_group() as group:
+        for wanted in request.each():
+            group.start_soon(one, wanted, name=f"chain {wanted.underlying}")
+    if not failed:
+        single = next(iter(found.values())) if len(found) == 1 else found
+        return Completed(data=single, message=_said(found))
+    text = " ".join(failed.values())
+    if len(failed) + len(found) > 1:
+        text = " ".join(f"{name}: {why}" for name, why in failed.items())
+    done = f" Stored: {', '.join(sorted(found))}." if found else ""
+    return Failed(message=f"{text}{done}")
+
+
+def _said(found: Mapping[str, Mapping[str, Any]]) -> str:
+    return "; ".join(
+        f"{name}: {result['complete']} of {result['expected']} complete, {result['seconds']:.1f} s"
+        for name, result in sorted(found.items())
+    )
+
+
+async def _snapshot(
+    client: Client, request: ChainSnapshotParameters, *, asker: str
+) -> dict[str, Any]:
     payload = request.model_dump(mode="json", include=set(ChainRequest.model_fields))
     what = Ask(KIND, payload, request.deadline_s, asker, request.sidecar)
     bar = _Bar(artifact_key(request.underlying, "progress"), request.underlying)
     result = await client.ask(what, on_progress=bar.move)
     await _publish(request, result, await client.chain(result["snapshot_id"]))
+    await _draw(request, result, await client.smile(result["snapshot_id"]))
+    if request.export:
+        result["file"] = await _export(request, await client.chain_export(result["snapshot_id"]))
     return result
+
+
+async def _draw(
+    request: ChainSnapshotParameters, result: Mapping[str, Any], rows: Sequence[dict[str, Any]]
+) -> None:
+    title = f"{request.underlying} at {result['spot']:g} {request.currency}"
+    png = await anyio.to_thread.run_sync(lambda: chain_plot.picture(rows, title=title))
+    if png is None:
+        return
+    caption = (
+        f"{title}: {result['complete']} of {result['expected']} contracts complete. "
+        f"In SQL: `ibkeeper.v_chain_smile`, `v_chain_term`."
+    )
+    await acreate_markdown_artifact(
+        chain_plot.markdown(png, caption=caption),
+        key=artifact_key(request.underlying, "smile"),
+        description=f"Smile and term structure of {request.underlying}.",
+    )
+
+
+async def _export(request: ChainSnapshotParameters, rows: Sequence[dict[str, Any]]) -> str:
+    name = f"{artifact_key(request.underlying)}-{utcnow():%Y%m%dT%H%M%SZ}"
+    file = await anyio.to_thread.run_sync(
+        lambda: chain_export.export(
+            rows, Path(request.export_folder), name=name, kind=request.export
+        )
+    )
+    return str(file)
 
 
 class _Bar:
@@ -107,11 +203,16 @@ async def _publish(
         description=(
             f"**{request.underlying}** at {result['spot']:g} {request.currency}: "
             f"{result['complete']} of {result['expected']} contracts complete, "
-            f"{result['partial']} partial, {result['missing']} missing; "
+            f"{result['partial']} partial, {result['missing']} missing ({_states(result)}); "
             f"{result['seconds']:.1f} s, {result['quality']} data. "
             f"In SQL: `ibkeeper.chain_quote`, `snapshot_id` {result['snapshot_id']}."
         ),
     )
+
+
+def _states(result: Mapping[str, Any]) -> str:
+    named = {name: count for name, count in result["states"].items() if count}
+    return ", ".join(f"{count} {name}" for name, count in sorted(named.items()))
 
 
 _COLUMNS: Final[Mapping[str, tuple[str, float, int]]] = {
@@ -120,6 +221,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, float, int]]] = {
     "ask": ("ask ({currency})", 1, 4),
     "last": ("last ({currency})", 1, 4),
     "iv": ("IV (% a year)", 100, 2),
+    "own_iv": ("IV of mid (% a year)", 100, 2),
     "delta": ("delta (per 1 of underlying)", 1, 4),
     "gamma": ("gamma (delta per 1 of underlying)", 1, 5),
     "vega": ("vega ({currency} per vol point)", 1, 4),

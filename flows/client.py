@@ -82,6 +82,16 @@ class Client:
         async with self._opened() as conn:
             return await _rows(conn, "gap_fills", {"request_id": request_id})
 
+    async def smile(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
+        """Return the volatility by expiry and strike of a snapshot."""
+        async with self._opened() as conn:
+            return await _rows(conn, "chain_smile", {"snapshot_id": snapshot_id})
+
+    async def chain_export(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
+        """Return everything that is known of a snapshot's contracts."""
+        async with self._opened() as conn:
+            return await _rows(conn, "chain_export", {"snapshot_id": snapshot_id})
+
     async def upkeep(self, settings: MaintenanceSettings) -> list[upkeep.Done]:
         """Do the upkeep of the database that is due; return what was looked at."""
         async with self._opened() as conn:

@@ -7,9 +7,10 @@ NUL in a symbol would end the field and write the next one.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 KIND: Final = "chain_snapshot"
 
@@ -25,8 +26,11 @@ class ChainRequest(BaseModel):
     underlying: Symbol = Field(
         "SPY", title="Underlying", description="Symbol as IB spells it, such as SPY or BRK B."
     )
-    sec_type: Literal["STK", "IND"] = Field(
-        "STK", title="Kind of underlying", description="STK: stock or ETF. IND: index, such as SPX."
+    sec_type: Literal["STK", "IND", "FUT"] = Field(
+        "STK",
+        title="Kind of underlying",
+        description="STK: stock or ETF. IND: index, such as SPX. FUT: the nearest future, such as "
+        "ES, with its futures options.",
     )
     exchange: Code = Field(
         "SMART", title="Exchange", description="Where the options are quoted; SMART: best of all."
@@ -42,6 +46,23 @@ class ChainRequest(BaseModel):
     expiries: int = Field(
         2, ge=1, le=30, title="Expiries", description="How many, the nearest first."
     )
+    min_dte: int | None = Field(
+        None,
+        ge=0,
+        le=3_650,
+        title="Earliest expiry (days)",
+        description="Calendar days from today.",
+    )
+    max_dte: int | None = Field(
+        None,
+        ge=0,
+        le=3_650,
+        title="Latest expiry (days)",
+        description="Calendar days from today. With it every expiry up to there, not a count.",
+    )
+    rights: Literal["both", "C", "P"] = Field(
+        "both", title="Calls or puts", description="both, C: calls only, P: puts only."
+    )
     strikes: int = Field(
         16,
         ge=1,
@@ -55,6 +76,20 @@ class ChainRequest(BaseModel):
         le=100,
         title="Strike window (%)",
         description="Instead of the count: every strike within this many percent of the spot.",
+    )
+    min_delta: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        title="Smallest delta",
+        description="Instead of the count: every strike whose option out of the money has at least "
+        "this delta, such as 0.05; by the volatility at the money.",
+    )
+    open_interest: bool = Field(
+        False,
+        title="Wait for open interest and volume",
+        description="A contract is complete only with these too. They are stored in any case when "
+        "they come in time.",
     )
     deadline_s: float = Field(
         120.0,
@@ -71,6 +106,14 @@ class ChainRequest(BaseModel):
         title="Patience per contract (s)",
         description="A contract without bid, ask and model greeks is taken as it is after this.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> ChainRequest:
+        if self.window_percent is not None and self.min_delta is not None:
+            raise ValueError("give a strike window or a smallest delta, not both")
+        if (self.max_dte or math.inf) < (self.min_dte or 0):
+            raise ValueError("the latest expiry comes before the earliest")
+        return self
 
     @field_validator("underlying", "exchange", "currency", "trading_class")
     @classmethod

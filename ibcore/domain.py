@@ -89,11 +89,14 @@ class WatchState(StrEnum):
 
 
 class QuoteState(StrEnum):
-    """What a chain snapshot got for one contract."""
+    """What a chain snapshot got for one contract; docs/chains.md."""
 
     complete = "complete"
     partial = "partial"
+    no_quote = "no_quote"
     missing = "missing"
+    no_permission = "no_permission"
+    error = "error"
 
 
 class GapCause(StrEnum):

@@ -121,6 +121,8 @@ def order_word(code: int) -> OrderWord:
     return OrderWord.rejected if code in _REJECTED else OrderWord.unclear
 
 
+# The user is not subscribed to that data, in IB's several words.
+NO_PERMISSION: Final = frozenset({354, 10089, 10090, 10168, 10186})
 CLIENT_ID_IN_USE: Final = 326
 NO_SUCH_CONTRACT: Final = 200
 REQUEST_INVALID: Final = 321

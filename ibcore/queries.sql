@@ -146,35 +146,6 @@ ON CONFLICT (con_id) DO UPDATE SET
        stock_type = EXCLUDED.stock_type, details_at = EXCLUDED.details_at
 RETURNING con_id, id;
 
--- chain_snapshot_insert --
--- In the transaction that completes the request: there is no snapshot of a failed one.
-INSERT INTO ibkeeper.chain_snapshot (
-       request_id, underlying_id, taken_at, exchange, trading_class, spot, expected, complete,
-       partial, missing, seconds, quality, params)
-VALUES (%(request_id)s, %(underlying_id)s, clock_timestamp(), %(exchange)s, %(trading_class)s,
-       %(spot)s, %(expected)s, %(complete)s, %(partial)s, %(missing)s, %(seconds)s, %(quality)s,
-       %(params)s::jsonb)
-RETURNING id;
-
--- chain_quote_insert --
--- executemany sends these in one pipeline; a chain is too small for COPY to matter.
-INSERT INTO ibkeeper.chain_quote (
-       snapshot_id, instrument_id, expiry, strike, "right", state, missing_fields, bid, bid_size,
-       ask, ask_size, last, last_size, volume, open_interest, iv, delta, gamma, vega, theta,
-       option_price, underlying_price, quality, recv_ts)
-VALUES (%(snapshot_id)s, %(instrument_id)s, %(expiry)s, %(strike)s, %(right)s, %(state)s,
-       %(missing_fields)s, %(bid)s, %(bid_size)s, %(ask)s, %(ask_size)s, %(last)s, %(last_size)s,
-       %(volume)s, %(open_interest)s, %(iv)s, %(delta)s, %(gamma)s, %(vega)s, %(theta)s,
-       %(option_price)s, %(underlying_price)s, %(quality)s, %(recv_ts)s);
-
--- chain_quotes --
--- The snapshot as a person reads it.
-SELECT expiry, strike, "right", state, bid, ask, last, iv, delta, gamma, vega, theta, volume,
-       open_interest, missing_fields
-  FROM ibkeeper.chain_quote
- WHERE snapshot_id = %(snapshot_id)s
- ORDER BY expiry, strike, "right";
-
 -- request_insert --
 -- The deadline is counted by the database's clock: asker and sidecar may disagree on the time.
 INSERT INTO ibkeeper.request (kind, payload, sidecar, requested_by, deadline_at)

@@ -134,6 +134,8 @@ BEGIN
                            ('request',           'UPDATE',                              '', 'INSERT, UPDATE'),
                            ('chain_snapshot',    'INSERT',                              '', ''),
                            ('chain_quote',       'INSERT',                              '', ''),
+                           ('chain_expiry',      'INSERT',                              '', ''),
+                           ('chain_listing',     'INSERT, UPDATE',                      '', ''),
                            ('risk_limit',        '',                                    '', ''),
                            ('kill_switch',       'INSERT',                              'INSERT', 'INSERT'),
                            ('arming',            '',                                    '', ''),

@@ -27,6 +27,7 @@ from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget, Pacer
 from sidecar.backfill.handler import GapBackfill
+from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
@@ -139,8 +140,8 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     tap = LineTap()
     sweep = _sweep_session(settings, tap, journal)
     pacer = Pacer(gateway.messages_per_s)
-    snapshots = ChainSnapshots(sweep, tap, pacer=pacer, budget=budget)
     orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
+    snapshots = ChainSnapshots([Lane(sweep, tap, pacer)], budget=budget, url=url)
     requests = RequestWorker(
         url,
         sidecar=name,

@@ -1,23 +1,25 @@
 """Which contracts exist: the underlying, the option class, and what is listed per expiry.
 
-A listing costs one message per expiry and right (strike left blank), not one per strike, and is
-kept for the trading day.
+A listing costs one message per expiry and right (strike left blank), not one per strike. It is
+kept for the trading day, in memory and in `chain_listing` and `instrument`, so a new start asks
+nothing again; it is asked anew when IB's list of expiries and strikes has changed since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
-from ib_async import IB, Contract, ContractDetails, Option
+from ib_async import IB, Contract, ContractDetails, FuturesOption, Option
 
 from ibcore.chain import ChainRequest
 from ibcore.domain import ContractSpec
 from ibcore.errors import RequestRejected
+from ibcore.notices import NO_SUCH_CONTRACT
 from ibcore.policy import Pacer
 from sidecar import chain_plan
+from sidecar.chain_archive import Archive, Listed, Place
 from sidecar.chain_plan import ChainClass
 from sidecar.inquiry import contract_details, option_classes
 from sidecar.qualify import Ambiguous, Failed, Outcome, Qualified, TimedOut, Unknown, qualify
@@ -26,34 +28,28 @@ from sidecar.refusal import Refused
 ANSWER_S: Final = 10.0
 NOTHING_STORED: Final = "Nothing was stored."
 
-_Key = tuple[int, str, str, str, str]
-_UNDERLYING_EXCHANGE: Final = {"STK": "SMART", "IND": ""}
+# What to ask for: a future by its continuous contract, which is the nearest one's.
+_ASKED_AS: Final = {"STK": ("STK", "SMART"), "IND": ("IND", ""), "FUT": ("CONTFUT", "")}
 
 
-@dataclass(slots=True)
-class _Day:
-    """What was asked for today; a new day begins with nothing."""
+class Wanted(NamedTuple):
+    """Which expiries (YYYYMMDD) and rights (C, P)."""
 
-    day: date | None = None
-    found: dict[_Key, list[ContractDetails]] = field(default_factory=dict)
-
-    def of(self, day: date) -> dict[_Key, list[ContractDetails]]:
-        if day != self.day:
-            self.day, self.found = day, {}
-        return self.found
+    expiries: Sequence[str]
+    rights: Sequence[str]
 
 
 class Listing:
     """Asks IB what there is, and remembers it for the trading day."""
 
-    def __init__(self, pacer: Pacer) -> None:
+    def __init__(self, pacer: Pacer, archive: Archive) -> None:
         self._pacer = pacer
-        self._known = _Day()
+        self._archive = archive
 
     async def underlying(self, ib: IB, wanted: ChainRequest) -> ContractDetails:
         """Return the one contract that the request names, or raise what it is instead."""
-        exchange = _UNDERLYING_EXCHANGE[wanted.sec_type]
-        spec = ContractSpec(wanted.underlying, wanted.sec_type, exchange, wanted.currency)
+        sec_type, exchange = _ASKED_AS[wanted.sec_type]
+        spec = ContractSpec(wanted.underlying, sec_type, exchange, wanted.currency)
         (outcome,) = await qualify(ib, [spec], pacer=self._pacer, timeout_s=ANSWER_S)
         if isinstance(outcome, Qualified):
             return outcome.details
@@ -66,40 +62,62 @@ class Listing:
         except RequestRejected as no:
             raise Refused("no_chain", str(no), remedy=NOTHING_STORED) from no
         classes = [
-            ChainClass(row.exchange, row.tradingClass, row.multiplier, tuple(row.expirations))
+            ChainClass(
+                row.exchange,
+                row.tradingClass,
+                row.multiplier,
+                tuple(row.expirations),
+                tuple(row.strikes),
+            )
             for row in rows
         ]
+        # Options on futures are quoted where the future is.
+        exchange = wanted.exchange
+        if wanted.sec_type == "FUT" and exchange == "SMART":
+            exchange = underlying.exchange
         chosen = chain_plan.choose_class(
-            classes, underlying.symbol, exchange=wanted.exchange, trading_class=wanted.trading_class
+            classes, underlying.symbol, exchange=exchange, trading_class=wanted.trading_class
         )
         if chosen is None:
             raise _no_class(wanted, classes)
         return chosen
 
     async def contracts(
-        self, ib: IB, underlying: Contract, chain: ChainClass, *, today: date, expiries: int
-    ) -> dict[int, ContractDetails]:
-        """Return the listed options of the nearest expiries, by contract id."""
-        known = self._known.of(today)
-        listed: dict[int, ContractDetails] = {}
-        for expiry in chain_plan.choose_expiries(chain.expirations, today, expiries):
-            for right in ("C", "P"):
-                key = (underlying.conId, chain.trading_class, chain.exchange, expiry, right)
-                if key not in known:
-                    question = _wildcard(underlying, chain, expiry, right=right)
-                    known[key] = await self._ask(ib, question)
-                listed |= {one.contract.conId: one for one in known[key] if one.contract}
-        return listed
+        self, ib: IB, underlying: ContractDetails, chain: ChainClass, *, today: date, wanted: Wanted
+    ) -> list[Listed]:
+        """Return the listed options of these expiries and rights; each is a row of `instrument`."""
+        about = _contract(underlying)
+        place = Place(about.conId, chain.trading_class, chain.exchange, today, chain.hash)
+        known = await self._archive.known(place, wanted.expiries)
+        found: list[Listed] = []
+        for expiry in wanted.expiries:
+            for right in wanted.rights:
+                if (listed := known.get((expiry, right))) is None:
+                    answer = await self._ask(ib, _wildcard(about, chain, expiry, right=right))
+                    listed = await self._archive.keep(place, expiry, right, answer)
+                found += listed
+        return found
 
     async def _ask(self, ib: IB, question: Contract) -> list[ContractDetails]:
         try:
             return await contract_details(ib, question, pacer=self._pacer, timeout_s=ANSWER_S)
         except RequestRejected as no:
+            if (
+                no.code == NO_SUCH_CONTRACT
+            ):  # IB names expiries that have no contract (yet, or more)
+                return []
             raise Refused("no_chain", f"{question.symbol}: {no}", remedy=NOTHING_STORED) from no
 
 
+def _contract(details: ContractDetails) -> Contract:
+    if details.contract is None:
+        raise TypeError("contract details without a contract")
+    return details.contract
+
+
 def _wildcard(underlying: Contract, chain: ChainClass, expiry: str, *, right: str) -> Contract:
-    return Option(
+    kind = FuturesOption if underlying.secType in ("FUT", "CONTFUT") else Option
+    return kind(
         symbol=underlying.symbol,
         lastTradeDateOrContractMonth=expiry,
         right=right,

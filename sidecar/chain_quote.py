@@ -1,9 +1,12 @@
 """What one market-data line has said so far, and when that is enough.
 
-    complete   what is wanted of it is there: bid, ask and IB's model (IV and delta) of an
-               option, a price of an underlying
-    partial    something of it is there
-    missing    nothing of it is there
+    complete       what is wanted of it is there: bid, ask and IB's model (IV and delta) of an
+                   option, open interest and volume where asked for; a price of an underlying
+    partial        something of it is there
+    no_quote       the line speaks, but there is neither a bid nor an ask
+    missing        the line says nothing
+    no_permission  IB refuses the line: the user is not subscribed to that data
+    error          IB refuses the line for another reason (code and text)
 
 An empty bid is not an answer that ends the wait: IB often sends it first and the bid later.
 """
@@ -14,10 +17,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ibcore.domain import GreeksKind, Quality, QuoteState
+from ibcore.notices import NO_PERMISSION
 from sidecar import empties, fold
 from sidecar.ticks import Kind, Meaning, field_of, meaning_of
 
 OPTION: Final = ("bid", "ask", "model")
+OPTION_AND_INTEREST: Final = (*OPTION, "open_interest", "volume")
 UNDERLYING: Final = ("price",)
 
 _QUALITY: Final = {
@@ -42,6 +47,7 @@ class LineValues:
     quality: Quality = Quality.live
     recv_us: int | None = None
     refusal: str = ""
+    refused_with: int | None = None
 
     def price(self, tick_type: int, price: float, size: float) -> None:
         """Take a tickPrice with the size that came in the same message."""
@@ -80,12 +86,29 @@ class LineValues:
         """Name what keeps this line from being complete."""
         return tuple(name for name in self.wanted if not self._has(name))
 
+    def refuse(self, code: int, text: str) -> None:
+        """Take IB's word that this line will say no more."""
+        self.refusal, self.refused_with = f"IB {code}: {text}", code
+
     def state(self) -> QuoteState:
         """Grade the line."""
-        absent = len(self.missing())
-        if absent == 0:
+        if self.refused_with is not None:
+            known = self.refused_with in NO_PERMISSION
+            return QuoteState.no_permission if known else QuoteState.error
+        absent = self.missing()
+        if not absent:
             return QuoteState.complete
-        return QuoteState.missing if absent == len(self.wanted) else QuoteState.partial
+        if self.recv_us is None and len(absent) == len(self.wanted):
+            return QuoteState.missing
+        if "bid" in absent and "ask" in absent:
+            return QuoteState.no_quote
+        return QuoteState.partial
+
+    @property
+    def mid(self) -> float | None:
+        """Return the middle of bid and ask; None where one of them is not there."""
+        bid, ask = self.book.bid, self.book.ask
+        return None if bid is None or ask is None else (bid + ask) / 2
 
     def spot(self) -> float | None:
         """Return the best single price of an underlying: last, else mid, else the last close."""
@@ -100,6 +123,8 @@ class LineValues:
             return self.model is not None and None not in (self.model.iv, self.model.delta)
         if name == "price":  # yesterday's close is better than nothing, but worth waiting for more
             return self.last is not None or None not in (self.book.bid, self.book.ask)
+        if name in _STATS:
+            return name in self.stats
         return getattr(self.book, name) is not None
 
     def _stat(self, tick_type: int, meaning: Meaning, value: float | None) -> None:

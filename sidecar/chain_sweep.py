@@ -3,23 +3,22 @@
 A line is taken as soon as its values are complete, or when its patience is over: one silent
 strike never stalls the rest. Never more lines are open than the shared budget gives, never more
 messages leave than the pacer lets through, and however a sweep ends, its lines are cancelled
-and given back.
+and given back: those that were not taken, to be read again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import anyio
-from ib_async import IB, Contract
+from ib_async import IB
 
 from ibcore.clock import monotonic
 from ibcore.errors import SessionLost
 from ibcore.policy import LineBudget, Pacer
-from sidecar.chain_quote import LineValues
+from sidecar.chain_lines import Line, Lines
 from sidecar.inquiry import paced
 from sidecar.refusal import Refused
 from sidecar.tap import LineTap
@@ -32,103 +31,110 @@ _CLEAN_UP_S: Final = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One contract to read, and where its values go."""
+class Manner:
+    """How lines are read: how long one may take, and whether IB ends it by itself (snapshot)."""
 
-    contract: Contract
-    values: LineValues
-    generic_ticks: str = ""
+    patience_s: float
+    snapshots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    line: Line
+    until: float
 
 
 class Sweep:
-    """One pass over a list of contracts on one session."""
+    """One pass over lines on one session; several may share the lines."""
 
     def __init__(self, ib: IB, tap: LineTap, *, pacer: Pacer, budget: LineBudget) -> None:
         self._ib = ib
         self._tap = tap
         self._pacer = pacer
         self._budget = budget
-        self._pending: deque[Line] = deque()
-        self._open: dict[int, float] = {}  # request id -> when its patience ends; oldest first
+        self._open: dict[int, _Open] = {}  # by request id; the oldest first
         self._settled: deque[int] = deque()
         self._lost = False
         self._wake = anyio.Event()
 
-    async def run(
-        self,
-        lines: Sequence[Line],
-        *,
-        patience_s: float,
-        on_taken: Callable[[int], None] = lambda _done: None,
-    ) -> None:
-        """Fill in the values of `lines`; say after each how many are taken."""
-        self._pending.extend(lines)
+    async def run(self, lines: Lines, manner: Manner) -> None:
+        """Fill in the values of `lines`; raise SessionLost with what is left given back."""
         self._ib.disconnectedEvent += self._on_lost
         try:
-            await self._open_first(patience_s)
-            while self._pending or self._open:
-                await self._step(patience_s)
-                on_taken(len(lines) - len(self._pending) - len(self._open))
+            await self._open_first(lines, manner)
+            while lines.left or self._open:
+                await self._step(lines, manner)
         finally:
             self._ib.disconnectedEvent -= self._on_lost
-            await self._clean_up()
+            await self._clean_up(lines)
 
-    async def _step(self, patience_s: float) -> None:
+    async def _step(self, lines: Lines, manner: Manner) -> None:
         due = self._due(monotonic())
         if due is not None:
-            await paced(self._pacer)
-            self._close(due)
-        elif self._pending and self._budget.free > 0:
-            await self._open_next(patience_s)
+            await self._take(due, lines)
+        elif lines.left and self._budget.free > 0:
+            await self._open_next(lines, manner)
         else:
-            await self._something()
+            await self._something(lines)
         if self._lost:
             raise SessionLost("The session was lost during the sweep.")
 
-    async def _open_first(self, patience_s: float) -> None:
+    async def _open_first(self, lines: Lines, manner: Manner) -> None:
         give_up = monotonic() + STARVED_S
-        while self._pending and not self._open and not self._lost:
+        while lines.left and not self._open and not self._lost:
             if monotonic() > give_up:
                 raise self._no_lines()
-            await self._step(patience_s)
+            await self._step(lines, manner)
 
-    async def _open_next(self, patience_s: float) -> None:
+    async def _open_next(self, lines: Lines, manner: Manner) -> None:
         await paced(self._pacer)
-        if self._budget.take(HOLDER) > 0:
-            self._subscribe(self._pending.popleft(), patience_s)
+        if lines.left and self._budget.take(HOLDER) > 0:
+            self._subscribe(lines, manner)
 
-    def _subscribe(self, line: Line, patience_s: float) -> None:
+    def _subscribe(self, lines: Lines, manner: Manner) -> None:
         client = self._ib.client
         try:
             req_id = client.getReqId()
         except ConnectionError:
             self._budget.give_back(HOLDER)
-            self._pending.appendleft(line)
             self._on_lost()
             return
-        self._open[req_id] = monotonic() + patience_s
+        line = lines.next()
+        self._open[req_id] = _Open(line, monotonic() + manner.patience_s)
         self._tap.watch(req_id, line.values, self._on_settled)
-        client.reqMktData(req_id, line.contract, line.generic_ticks, False, False, [])
+        # A snapshot takes no generic ticks.
+        ticks = "" if manner.snapshots else line.generic_ticks
+        client.reqMktData(req_id, line.contract, ticks, manner.snapshots, False, [])
 
-    def _close(self, req_id: int) -> None:
-        del self._open[req_id]
+    async def _take(self, req_id: int, lines: Lines) -> None:
+        ended = self._tap.ended(req_id)
+        if not ended:
+            await paced(self._pacer)
+        if not self._lost:
+            self._close(req_id, cancel=not ended)
+            lines.done()
+
+    def _close(self, req_id: int, *, cancel: bool = True) -> _Open:
+        closed = self._open.pop(req_id)
         self._tap.forget(req_id)
         self._budget.give_back(HOLDER)
-        if self._ib.isConnected():
+        if cancel and self._ib.isConnected():
             self._ib.client.cancelMktData(req_id)
+        return closed
 
     def _due(self, now: float) -> int | None:
         while self._settled:
             req_id = self._settled.popleft()
             if req_id in self._open:
                 return req_id
-        for req_id, until in self._open.items():
-            return req_id if until <= now else None
+        for req_id, opened in self._open.items():
+            return req_id if opened.until <= now else None
         return None
 
-    async def _something(self) -> None:
-        until = min(self._open.values(), default=monotonic() + _LOOK_AGAIN_S)
-        if self._pending:  # others hold the rest of the lines and do not say when they let go
+    async def _something(self, lines: Lines) -> None:
+        first = next(iter(self._open.values()), None)
+        until = monotonic() + _LOOK_AGAIN_S if first is None else first.until
+        if lines.left:  # others hold the rest of the lines and do not say when they let go
             until = min(until, monotonic() + _LOOK_AGAIN_S)
         self._wake = anyio.Event()
         if self._settled or self._lost:
@@ -136,14 +142,14 @@ class Sweep:
         with anyio.move_on_after(max(0.0, until - monotonic())):
             await self._wake.wait()
 
-    async def _clean_up(self) -> None:
+    async def _clean_up(self, lines: Lines) -> None:
         with anyio.move_on_after(_CLEAN_UP_S, shield=True):
             for req_id in list(self._open):
                 if self._ib.isConnected():
                     await paced(self._pacer)
-                self._close(req_id)
+                lines.give_back(self._close(req_id).line)
         for req_id in list(self._open):  # out of time: the gateway hears of it unpaced or never
-            self._close(req_id)
+            lines.give_back(self._close(req_id).line)
 
     def _on_settled(self, req_id: int) -> None:
         self._settled.append(req_id)

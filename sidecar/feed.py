@@ -199,6 +199,9 @@ class Feed:
         if live is not None:
             live.data_type(market_data_type)
 
+    def snapshot_end(self, req_id: int) -> None:
+        """Do nothing: a stream has no end."""
+
     def notice(self, req_id: int, code: int, text: str) -> None:
         """Take an error message; the watch acts on it, a row never comes of it."""
 

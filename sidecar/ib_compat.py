@@ -96,6 +96,10 @@ class _TapWrapper(_CompatWrapper):
         self.sink.data_type(reqId, marketDataId)
         super().marketDataType(reqId, marketDataId)
 
+    def tickSnapshotEnd(self, reqId: int) -> None:
+        self.sink.snapshot_end(reqId)
+        super().tickSnapshotEnd(reqId)
+
     def error(
         self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str
     ) -> None:

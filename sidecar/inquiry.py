@@ -60,9 +60,9 @@ async def option_classes(
     """Ask which option classes, expiries and strikes exist on `underlying`: one message."""
 
     def send(req_id: int) -> None:
-        ib.client.reqSecDefOptParams(
-            req_id, underlying.symbol, "", underlying.secType, underlying.conId
-        )
+        is_future = underlying.secType in ("FUT", "CONTFUT")
+        exchange, kind = (underlying.exchange, "FUT") if is_future else ("", underlying.secType)
+        ib.client.reqSecDefOptParams(req_id, underlying.symbol, exchange, kind, underlying.conId)
 
     end = ib.wrapper.securityDefinitionOptionParameterEnd
     return await ask(ib, send, end, pacer=pacer, timeout_s=timeout_s)

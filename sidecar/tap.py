@@ -22,6 +22,7 @@ class LineTap:
     def __init__(self) -> None:
         self._lines: dict[int, tuple[LineValues, OnSettled]] = {}
         self._settled: set[int] = set()
+        self._ended: set[int] = set()
         self._recv_us = 0
 
     def watch(self, req_id: int, values: LineValues, on_settled: OnSettled) -> None:
@@ -32,6 +33,7 @@ class LineTap:
         """Stop collecting; what still comes for `req_id` is dropped."""
         self._lines.pop(req_id, None)
         self._settled.discard(req_id)
+        self._ended.discard(req_id)
 
     def packet(self, recv_us: int) -> None:
         """Open a packet: what follows was received at `recv_us`."""
@@ -47,6 +49,17 @@ class LineTap:
         """Take tickSize."""
         if (values := self._values(req_id)) is not None:
             values.size(tick_type, size)
+            self._judge(req_id, values)
+
+    def snapshot_end(self, req_id: int) -> None:
+        """Take the end of a snapshot: the line is gone at IB, and says no more."""
+        if req_id in self._lines:
+            self._ended.add(req_id)
+            self._settle(req_id)
+
+    def ended(self, req_id: int) -> bool:
+        """Say whether IB has ended the line by itself: there is nothing to cancel."""
+        return req_id in self._ended
 
     def string(self, req_id: int, tick_type: int, value: str) -> None:
         """Drop tickString: a chain has no column for it."""
@@ -87,7 +100,7 @@ class LineTap:
         if req_id not in self._lines:
             return
         if classify(code, has_request=True).action in FATAL | {Action.mark_stale}:
-            self._lines[req_id][0].refusal = f"IB {code}: {text}"
+            self._lines[req_id][0].refuse(code, text)
             self._settle(req_id)
 
     def _values(self, req_id: int) -> LineValues | None:

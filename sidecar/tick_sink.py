@@ -55,5 +55,8 @@ class TickSink(Protocol):
     def data_type(self, req_id: int, market_data_type: int) -> None:
         """Take marketDataType: 1 live, 2 frozen, 3 delayed, 4 delayed frozen."""
 
+    def snapshot_end(self, req_id: int) -> None:
+        """Take tickSnapshotEnd: nothing more comes for this request."""
+
     def notice(self, req_id: int, code: int, text: str) -> None:
         """Take an error message."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
 from ibcore.models.backfill import BackfillBar, BackfillQuote, BackfillTrade, GapFill
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
-from ibcore.models.chain import ChainQuote, ChainSnapshot
+from ibcore.models.chain import ChainExpiry, ChainListing, ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
 from ibcore.models.execution import Commission, Execution, Position, PositionBaseline
 from ibcore.models.incident import Incident
@@ -40,6 +40,8 @@ __all__ = [
     "BarDay",
     "BarQuoteKept",
     "BarTradeKept",
+    "ChainExpiry",
+    "ChainListing",
     "ChainQuote",
     "ChainSnapshot",
     "Commission",

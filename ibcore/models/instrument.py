@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CHAR, BigInteger, Date, Integer, Numeric, Text, UniqueConstraint
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    Date,
+    Index,
+    Integer,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from ibcore.models.column import Row, column, described, moment
 
@@ -16,7 +26,17 @@ class Instrument(Row, table=True):
     """A qualified contract."""
 
     __tablename__ = "instrument"
-    __table_args__ = described("Qualified contracts, as IB describes them.")
+    __table_args__ = (
+        Index(
+            "instrument_chain_idx",
+            "underlying_con_id",
+            "trading_class",
+            "expiry",
+            "right",
+            postgresql_where=text("underlying_con_id IS NOT NULL"),
+        ),
+        described("Qualified contracts, as IB describes them."),
+    )
 
     id: int | None = column("Our number of the instrument.", Integer, identity=True)
     con_id: int = column("IB's contract id.", BigInteger, unique=True)

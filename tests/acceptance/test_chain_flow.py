@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -56,10 +58,29 @@ def test_a_run_without_parameters_takes_spy_and_shows_the_table(system: System) 
     assert {"bid (USD)", "IV (% a year)", "theta (USD a day)"} <= set(rows[0])
     assert f"{result['complete']} of 64 contracts complete" in table["description"]
     assert artifact("chain-snapshot-spy-progress")["data"] == 100.0
+    assert artifact("chain-snapshot-spy-smile")["data"].startswith("![SPY at"), (
+        "the picture needs nothing from outside"
+    )
     stored = system.value(
         "SELECT count(*) FROM ibkeeper.chain_quote WHERE snapshot_id = %s", (result["snapshot_id"],)
     )
     assert stored == 64
+
+
+@pytest.mark.usefixtures("prefect_server", "settings", "system")
+def test_several_underlyings_are_one_run_and_a_bad_one_spoils_no_other(tmp_path: Path) -> None:
+    few = {"expiries": 1, "strikes": 2, "min_dte": 7, "export_folder": str(tmp_path)}
+    state = run_flow(underlyings=("QQQ", "AMD", "NOPE"), export="csv", **few)
+    assert state.is_failed()
+    assert "NOPE: IB knows no contract NOPE STK SMART." in state.message
+    assert "Stored: AMD, QQQ." in state.message
+    assert "data:image/png;base64," in artifact("chain-snapshot-qqq-smile")["data"]
+    (amd, qqq) = sorted(tmp_path.iterdir())
+    assert (amd.suffix, qqq.name.startswith("chain-snapshot-qqq-")) == (".csv", True)
+    with amd.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert {"underlying", "own_iv", "forward", "local_symbol", "state"} <= set(rows[0])
 
 
 @pytest.mark.usefixtures("prefect_server", "settings", "system")

@@ -19,14 +19,16 @@ from flows.client import Client
 from ibcore import db
 from ibcore.chain import KIND
 from ibcore.clock import PG_EPOCH_UNIX_US, monotonic, us_from_datetime
-from ibcore.errors import NotReady, RequestFailed, SessionLost
+from ibcore.errors import NotReady, RequestFailed
 from ibcore.policy import LineBudget, Pacer
 from ibcore.sim.ledger import Ledger, SentTick, by_line
 from ibcore.sim.server import Gateway, SimConfig
+from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
 from sidecar.job import Done, Job
 from sidecar.requests import RequestWorker
 from sidecar.tap import LineTap
+from tests.integration.gateways import Notebook, running, session_at
 from tests.integration.hand_clock import OnMonday
 from tests.integration.sweeping import connected, silent_gateway
 from tests.integration.test_requests import ALIVE, ask, until_state, working
@@ -58,15 +60,17 @@ class Opened:
 class Rig:
     """What a sidecar makes of the parts: one handler with its budget, pacer and tap."""
 
+    url = ""
+
     def __init__(self, ib: IB | None, tap: LineTap, *, lines: int, messages_per_s: int) -> None:
         self.budget = LineBudget(lines)
-        self.take = ChainSnapshots(
-            Opened(ib),
-            tap,
-            pacer=Pacer(messages_per_s),
-            budget=self.budget,
-            now=MONDAY.utcnow,
-        )
+        lane = Lane(Opened(ib), tap, Pacer(messages_per_s))
+        self.take = ChainSnapshots([lane], budget=self.budget, url=self.url, now=MONDAY.utcnow)
+
+
+@pytest.fixture(autouse=True)
+def _database(db_url: str) -> None:
+    Rig.url = db_url
 
 
 @asynccontextmanager
@@ -260,26 +264,33 @@ async def test_without_a_free_line_the_request_fails_and_says_what_to_do(
 
 
 async def test_without_a_session_the_request_fails_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidecar.chains.SESSION_S", 0.1)
+    monkeypatch.setattr("sidecar.chain_reading.SESSION_S", 0.1)
     rig = Rig(None, LineTap(), lines=1, messages_per_s=FAST)
     with pytest.raises(NotReady, match="sweep session to the gateway was not ready"):
         await rig.take(job())
 
 
-async def test_a_session_lost_half_way_fails_with_how_far_it_was() -> None:
+async def test_a_session_lost_half_way_is_waited_for_and_only_the_rest_is_read() -> None:
     gateway = Gateway(UNPACED)
-    async with rig_on(gateway, messages_per_s=60) as rig:
-        request = job(strikes=20)
+    tap, budget = LineTap(), LineBudget(100)
+    async with gateway, running(session := session_at(gateway.port, Notebook(), sink=tap)):
+        lane = Lane(session, tap, Pacer(60))
+        take = ChainSnapshots([lane], budget=budget, url=Rig.url, now=MONDAY.utcnow)
+        request = job(underlying="TSLA", strikes=20)
 
         async def drop_half_way() -> None:
-            await until(lambda: request.progress.done >= 10)
+            await until(lambda: request.progress.done >= 30)
             gateway.drop_all()
 
         async with anyio.create_task_group() as group:
             group.start_soon(drop_half_way)
-            with pytest.raises(SessionLost, match=r"lost with \d+ of 80 contracts taken"):
-                await rig.take(request)
-    assert rig.budget.used == 0
+            result, rows = await stored(Rig.url, await take(request))
+            assert result["efficiency"] > 0.5
+        asked = [r.fields[1] for r in gateway.ledger.requests if _is_option_line(r)]
+    assert len(rows) == result["complete"] == 80
+    again = len(asked) - 80
+    assert 0 <= again < 30, "only what was open when the session was lost is read again"
+    assert budget.used == 0
 
 
 async def test_a_cancelled_sweep_leaves_no_line_behind() -> None:

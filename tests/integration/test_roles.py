@@ -45,6 +45,8 @@ WRITER = {
     "request": {"UPDATE"},
     "chain_snapshot": I,
     "chain_quote": I,
+    "chain_expiry": I,
+    "chain_listing": IU,
     "kill_switch": I,
     "account_state": IU,
     "order_intent": {"UPDATE"},

@@ -16,6 +16,7 @@ from ibcore.domain import Quality, QuoteState
 from sidecar.chain_plan import (
     Cell,
     ChainClass,
+    Window,
     choose_cells,
     choose_class,
     choose_expiries,
@@ -54,13 +55,13 @@ def test_the_class_is_the_named_one_else_the_underlyings_own(
 
 def test_expiries_that_have_passed_are_not_chosen() -> None:
     listed = ["20261218", "20261120", "20261123", "20261123", "20270115"]
-    assert choose_expiries(listed, date(2026, 11, 23), 2) == ["20261123", "20261218"]
+    assert choose_expiries(listed, date(2026, 11, 23), count=2) == ["20261123", "20261218"]
 
 
 @settings(max_examples=40)
 @given(STRIKES, st.floats(1, 400), st.integers(1, 50))
 def test_the_chosen_strikes_are_the_nearest(strikes: list[float], spot: float, count: int) -> None:
-    chosen = choose_strikes(strikes, spot, count=count, window_percent=None)
+    chosen = choose_strikes(strikes, spot, Window(count))
     assert len(chosen) == min(count, len(strikes))
     left = set(strikes) - chosen
     if chosen and left:
@@ -73,7 +74,7 @@ def test_the_chosen_strikes_are_the_nearest(strikes: list[float], spot: float, c
 def test_a_window_in_percent_takes_every_strike_inside(
     strikes: list[float], spot: float, percent: float
 ) -> None:
-    chosen = choose_strikes(strikes, spot, count=1, window_percent=percent)
+    chosen = choose_strikes(strikes, spot, Window(1, percent))
     reach = spot * percent / 100
     assert chosen == {strike for strike in strikes if abs(strike - spot) <= reach}
 
@@ -81,7 +82,7 @@ def test_a_window_in_percent_takes_every_strike_inside(
 def test_strikes_are_chosen_per_expiry_among_those_listed_there() -> None:
     near = [Cell(n, "20261127", 95.0 + n, "C") for n in range(10)]
     far = [Cell(100 + n, "20270115", 80.0 + 10 * n, "C") for n in range(5)]
-    cells = choose_cells([*far, *near], 100.0, count=3, window_percent=None)
+    cells = choose_cells([*far, *near], 100.0, Window(3))
     assert {cell.strike for cell in cells if cell.expiry == "20261127"} == {99.0, 100.0, 101.0}
     assert {cell.strike for cell in cells if cell.expiry == "20270115"} == {90.0, 100.0, 110.0}
     away = [abs(cell.strike - 100.0) for cell in cells]
@@ -175,7 +176,7 @@ def test_no_symbol_that_passes_can_end_a_field_of_the_wire(text: str) -> None:
         {"deadline_s": 1e309},
         {"deadline_s": math.nan},
         {"currency": "US"},
-        {"sec_type": "FUT"},
+        {"sec_type": "BOND"},
         {"surprise": 1},
     ],
 )

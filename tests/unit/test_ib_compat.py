@@ -49,6 +49,9 @@ class Heard:
     def reject(self, *fields: object) -> None:
         self.said.append(("reject", *fields))
 
+    def snapshot_end(self, req_id: int) -> None:
+        self.heard.append(("snapshot_end", req_id))
+
     def data_type(self, *fields: int) -> None:
         self.said.append(("data_type", *fields))
 
