@@ -167,6 +167,11 @@ class Rig:
                 lines.setdefault(session, {}).setdefault(con_id, []).extend(oracle.rows([tick]))
         return lines
 
+    def placed(self) -> dict[int, int]:
+        """Return when each order reached the gateway, by order id, in ns since 1970."""
+        said = list(_ask(self._control, {"do": "orders"}))
+        return {one["order_id"]: one["at_ns"] for one in said if one.get("what") == "placed"}
+
     def judge(self, *lives: Life) -> Verdict:
         """Compare; what was sent in the last moment of a life may be missing."""
         sent = self.sent()

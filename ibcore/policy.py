@@ -2,6 +2,7 @@
 
 backoff        1, 2, 4, 8, 16, 32, 60, 60 … seconds
 Pacer          at most N messages in any window of a second (IB closes the socket at 50)
+TokenBucket    a mean rate with small bursts, for what must not fall behind it
 LineBudget     who holds how many of the market-data lines
 """
 
@@ -41,6 +42,37 @@ class Pacer:
     def sent(self, now: float) -> None:
         """Count one send."""
         self._sent.append(now)
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """A mean rate without drift: what was late may follow sooner, at most `burst` at once.
+
+    In any second at most `rate_per_s + burst` are sent.
+    """
+
+    rate_per_s: float
+    burst: int
+    _tokens: float = 0.0
+    _at: float | None = None
+
+    def wait_s(self, now: float) -> float:
+        """Return how long to wait before one more send is allowed (0.0: now)."""
+        self._fill(now)
+        return max(0.0, (1.0 - self._tokens) / self.rate_per_s)
+
+    def sent(self, now: float) -> None:
+        """Count one send."""
+        self._fill(now)
+        self._tokens -= 1.0
+
+    def _fill(self, now: float) -> None:
+        if self._at is None:
+            self._tokens = float(self.burst)
+        else:
+            grown = self._tokens + max(0.0, now - self._at) * self.rate_per_s
+            self._tokens = min(float(self.burst), grown)
+        self._at = now
 
 
 @dataclass(slots=True)

@@ -17,6 +17,8 @@ class Execution(Row, table=True):
     __tablename__ = "execution"
     __table_args__ = (
         Index("execution_intent_id_idx", "intent_id"),
+        Index("execution_base_revision_idx", "base", "revision"),
+        Index("execution_account_con_id_heard_at_idx", "account", "con_id", "heard_at"),
         described("What was executed; a correction is a row of its own with a higher revision."),
     )
 

@@ -76,6 +76,16 @@ class OrderIntent(Row, table=True):
             postgresql_where=text("order_ref IS NOT NULL"),
         ),
         Index("order_intent_submitting_at_idx", "account", "submitting_at"),
+        Index(
+            "order_intent_parent_id_idx",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "order_intent_target_id_idx",
+            "target_id",
+            postgresql_where=text("target_id IS NOT NULL"),
+        ),
         described("Orders, changes and cancels, committed before IB hears of them."),
     )
 

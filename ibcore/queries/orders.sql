@@ -3,7 +3,8 @@
 -- order_claim --
 -- The next order, its children with it later. One sidecar an account: those its gateway manages.
 -- Cancels go first, and go while everything else is stopped.
-SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier
+SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier,
+       EXISTS (SELECT FROM ibkeeper.order_intent c WHERE c.parent_id = i.id) AS has_children
   FROM ibkeeper.order_intent i
   LEFT JOIN ibkeeper.instrument n ON n.id = i.instrument_id
  WHERE i.state = 'intent' AND i.kind = ANY(%(kinds)s) AND i.account = ANY(%(accounts)s)
@@ -23,7 +24,13 @@ SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier
    FOR UPDATE OF i;
 
 -- order_submitting --
--- The fence: no row when another start took this sidecar's name over. Committed before the frame.
+-- The fence: no row when another start took this sidecar's name over. Committed before the frame,
+-- and the id with it: it is never given out again.
+WITH reserved AS (
+    INSERT INTO ibkeeper.order_id_high AS h (client_id, order_id)
+    VALUES (%(client_id)s, %(order_id)s)
+    ON CONFLICT (client_id) DO UPDATE SET order_id = greatest(h.order_id, excluded.order_id)
+)
 UPDATE ibkeeper.order_intent
    SET state = 'submitting', order_id = %(order_id)s, order_ref = %(order_ref)s,
        client_id = %(client_id)s, sidecar = %(sidecar)s, epoch = %(epoch)s,
@@ -56,7 +63,7 @@ UPDATE ibkeeper.order_intent
 RETURNING id;
 
 -- order_id_reserve --
--- Never goes back, whatever the gateway says its next id is.
+-- For a what-if, which has no row. Never goes back, whatever the gateway says its next id is.
 INSERT INTO ibkeeper.order_id_high AS h (client_id, order_id) VALUES (%(client_id)s, %(order_id)s)
     ON CONFLICT (client_id) DO UPDATE SET order_id = greatest(h.order_id, excluded.order_id)
 RETURNING order_id;

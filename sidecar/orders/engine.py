@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import anyio
 from ib_async import IB, OrderState
-from psycopg.rows import dict_row
 
 from ibcore import db
 from ibcore.clock import monotonic, utcnow
 from ibcore.log import get_logger
 from ibcore.notices import Action, Notice, Scope
 from ibcore.order_states import Evidence, EvidenceKind, IntentKind, IntentState
-from ibcore.policy import Pacer
+from ibcore.policy import TokenBucket
 from ibcore.risk import Margin, MarginOutcome
 from sidecar.orders import crash, wire
 from sidecar.orders.book import Book, Tracked
@@ -36,7 +35,7 @@ log = get_logger(__name__)
 
 CANCEL_AGAIN_S: Final = 2.0
 PNL_EVERY_S: Final = 1.0
-WINDOW_S: Final = 0.1
+BURST: Final = 4
 
 
 class Engine:
@@ -59,8 +58,8 @@ class Engine:
         self.gate = gate
         self.client_id = client_id
         self.fence: Mapping[str, Any] = {"sidecar": sidecar, "epoch": epoch}
-        # Small windows: what a late reader sees at once stays below IB's 50 a second.
-        self.pacer = Pacer(max(1, round(messages_per_s * WINDOW_S)), WINDOW_S)
+        # With the burst, and what a late reader sees at once, below IB's 50 a second.
+        self.pacer = TokenBucket(messages_per_s, BURST)
         self.what_ifs = WhatIfs()
         self._ledger = ledger
         self._ib: IB | None = None
@@ -174,15 +173,9 @@ class Engine:
         if self._ib is not None:
             self._begin(self._ib)
 
-    async def next_order_id(self, conn: db.Connection) -> int:
-        """Return an id above every one ever given out, durable with the transaction of `conn`."""
-        wanted = max(self._high + 1, self._client().client.getReqId())
-        values = {"client_id": self.client_id, "order_id": wanted}
-        async with conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(db.QUERIES["order_id_reserve"], values)
-            row = await cursor.fetchone()
-        assert row is not None
-        self._high = max(wanted, int(row["order_id"]))
+    def next_order_id(self) -> int:
+        """Return an id above every one ever given out; whoever uses it makes it durable first."""
+        self._high = max(self._high + 1, self._client().client.getReqId())
         return self._high
 
     async def send(self, tracked: Tracked, *, last: bool) -> None:
@@ -233,7 +226,9 @@ class Engine:
     ) -> Margin:
         """Ask IB what the order of a row would tie up; the answer is typed, silence included."""
         try:
-            order_id = await self.next_order_id(conn)
+            order_id = self.next_order_id()
+            reserved = {"client_id": self.client_id, "order_id": order_id}
+            await conn.execute(db.QUERIES["order_id_reserve"], reserved)
             await self.paced()
             order = wire.order({**row, "order_ref": ""})
             order.whatIf = True

@@ -98,7 +98,6 @@ class Sender:
 
     async def _next(self, conn: db.Connection, kinds: tuple[str, ...]) -> bool:
         """Take one intent (and its children) as far as it goes; False: there is none."""
-        await self._engine.paced()
         with db.translated():
             async with conn.transaction():
                 values = {"kinds": list(kinds), "accounts": list(self._engine.gate.accounts)}
@@ -121,7 +120,8 @@ class Sender:
                 return await self._order(conn, row)
 
     async def _order(self, conn: db.Connection, row: Row) -> list[Tracked]:
-        children = await _run(conn, "order_children", {"id": row["id"]})
+        asked = {"id": row["id"]}
+        children = await _run(conn, "order_children", asked) if row["has_children"] else []
         family = [row, *children]
         refusals = [await self._refusals(conn, each) for each in family]
         crash.point("after_risk")
@@ -168,7 +168,7 @@ class Sender:
         return []
 
     async def _submitting(self, conn: db.Connection, row: Row, **more: Any) -> Tracked:
-        order_id = more.pop("order_id", None) or await self._engine.next_order_id(conn)
+        order_id = more.pop("order_id", None) or self._engine.next_order_id()
         ref = None if row["kind"] != "new" else wire.order_ref(row["id"])
         fence = {"client_id": self._engine.client_id, **self._engine.fence}
         values = {"id": row["id"], "order_id": order_id, "order_ref": ref, **fence}

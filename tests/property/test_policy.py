@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibcore.policy import LineBudget, Pacer, backoff_s
+from ibcore.policy import LineBudget, Pacer, TokenBucket, backoff_s
 
 
 def test_backoff_doubles_from_one_second_to_sixty():
@@ -59,3 +59,30 @@ def test_lines_cannot_be_given_back_twice():
     budget.give_back("stream", 3)
     with pytest.raises(ValueError, match="holds 0 lines"):
         budget.give_back("stream")
+
+
+@given(
+    gaps=st.lists(st.floats(0, 0.5), min_size=1, max_size=300),
+    rate=st.integers(1, 45),
+    burst=st.integers(1, 5),
+)
+def test_no_second_holds_more_than_the_rate_and_one_burst(
+    gaps: list[float], rate: int, burst: int
+) -> None:
+    bucket, now, sends = TokenBucket(rate, burst), 100.0, []
+    for gap in gaps:
+        now += gap
+        while (rest := bucket.wait_s(now)) > 0:
+            now += max(rest, 1e-9)
+        bucket.sent(now)
+        sends.append(now)
+    for first, last in zip(sends, sends[rate + burst :], strict=False):
+        assert last - first >= 1.0 - 1e-6
+
+
+def test_what_was_late_follows_sooner() -> None:
+    bucket, now = TokenBucket(40, 4), 0.0
+    for _ in range(400):
+        now += bucket.wait_s(now) + 0.003  # each sleep is too long
+        bucket.sent(now)
+    assert 400 / now > 39
