@@ -6,8 +6,8 @@ from pathlib import Path
 
 from migrations import script
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 _FOLDER = Path(__file__).resolve().parent.parent / "order_index"
 
