@@ -99,6 +99,14 @@ class QuoteState(StrEnum):
     error = "error"
 
 
+class AlertState(StrEnum):
+    """What one target is told of one incident; drawn in docs/states.md."""
+
+    waiting = "waiting"
+    delivered = "delivered"
+    expired = "expired"
+
+
 class GapCause(StrEnum):
     """Why rows that IB sent, or would have sent, are not there.
 
@@ -153,6 +161,12 @@ REQUEST_TRANSITIONS: Final[Mapping[RequestState, frozenset[RequestState]]] = {
     RequestState.completed: frozenset(),
     RequestState.failed: frozenset(),
     RequestState.expired: frozenset(),
+}
+
+ALERT_TRANSITIONS: Final[Mapping[AlertState, frozenset[AlertState]]] = {
+    AlertState.waiting: frozenset({AlertState.delivered, AlertState.expired}),
+    AlertState.delivered: frozenset(),
+    AlertState.expired: frozenset(),
 }
 
 WATCH_TRANSITIONS: Final[Mapping[WatchState, frozenset[WatchState]]] = {

@@ -8,6 +8,7 @@
     ├── CursorTooOld              1  the ledger does not reach back to a stored cursor
     ├── PortTaken                 1
     ├── ChildDied                 1
+    ├── AlertNotTaken             1  a target of alerts refused or did not answer
     ├── SessionFailed             1  could not open, or lost, an API connection
     │   ├── GatewayRefused           nobody listens there (retryable)
     │   ├── GatewayTimeout           no answer within the deadline (retryable)
@@ -51,6 +52,10 @@ class InstanceConflict(IbkeeperError):
     """Another process of this name holds the lock."""
 
     exit_code = 4
+
+
+class AlertNotTaken(IbkeeperError):
+    """A target of alerts did not take a message."""
 
 
 class DatabaseUnavailable(IbkeeperError):

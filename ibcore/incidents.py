@@ -39,6 +39,11 @@ class IncidentKind(StrEnum):
     order_id_rollback = "order_id_rollback"
     kill_switch_engaged = "kill_switch_engaged"
     orders_break = "orders_break"
+    alert_target_down = "alert_target_down"
+    sidecar_silent = "sidecar_silent"
+    sla_check_silent = "sla_check_silent"
+    latency_high = "latency_high"
+    flow_failed = "flow_failed"
 
 
 SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
@@ -53,6 +58,11 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.order_id_rollback: Severity.warning,
     IncidentKind.kill_switch_engaged: Severity.critical,
     IncidentKind.orders_break: Severity.critical,
+    IncidentKind.alert_target_down: Severity.critical,
+    IncidentKind.sidecar_silent: Severity.critical,
+    IncidentKind.sla_check_silent: Severity.critical,
+    IncidentKind.latency_high: Severity.warning,
+    IncidentKind.flow_failed: Severity.warning,
 }
 
 

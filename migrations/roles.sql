@@ -124,6 +124,8 @@ BEGIN
                            ('sink',              'INSERT, UPDATE',                      '', ''),
                            ('position_baseline', '',                                    '', 'INSERT, UPDATE'),
                            ('incident',          '',                                    '', ''),
+                           ('alert',             'INSERT, UPDATE',                      '', 'INSERT, UPDATE'),
+                           ('sla_report',        '',                                    '', 'INSERT'),
                            ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),
                            ('instrument',        'INSERT, UPDATE',                      '', ''),

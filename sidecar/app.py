@@ -26,6 +26,7 @@ from ibcore.domain import Endpoint, Provider
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget, Pacer
+from sidecar import alarm
 from sidecar.backfill.handler import GapBackfill
 from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
@@ -69,6 +70,7 @@ class Parts:
     requests: RequestWorker
     budget: LineBudget
     orders: OrdersDesk | None
+    told: dict[str, Task]
 
     def workers(self) -> dict[str, Task]:
         """Return what produces: ended first."""
@@ -87,6 +89,7 @@ class Parts:
             "journal": self.journal.run,
             "incidents": self.incidents.run,
             "rejects": self.rejects.run,
+            **self.told,
             **(self.orders.keepers() if self.orders else {}),
         }
 
@@ -153,8 +156,10 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         },
         poll_s=settings.sidecar.poll_s,
     )
+    told = alarm.assemble(settings, url, incidents)
     return Parts(
-        recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget, orders
+        *(recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget),
+        *(orders, told),
     )
 
 

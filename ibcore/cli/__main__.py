@@ -43,6 +43,7 @@ _COMMANDS: Final = {
     ),
     "arm": _Entry("ibcore.cli.arm", "Let a live account trade for a while.", False),
     "db": _Entry("ibcore.cli.db", "The database: url, migrate, shell.", True),
+    "alerts": _Entry("ibcore.cli.alerts", "Who is told of incidents: test.", True),
     "sinks": _Entry("ibcore.cli.sinks", "Publish rows to Redis and NATS: run.", True),
     "sim": _Entry("ibcore.cli.sim", "The simulated gateway: run, ledger, fault.", True),
 }

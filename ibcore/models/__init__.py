@@ -6,6 +6,7 @@ a test compares them. CHECKs, triggers, views and partitions live in the migrati
 
 from __future__ import annotations
 
+from ibcore.models.alert import Alert, SlaReport
 from ibcore.models.authority import AccountState, Arming, KillSwitch, RiskLimit
 from ibcore.models.backfill import BackfillBar, BackfillQuote, BackfillTrade, GapFill
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
@@ -33,6 +34,7 @@ __all__ = [
     "METADATA",
     "SCHEMA",
     "AccountState",
+    "Alert",
     "Arming",
     "BackfillBar",
     "BackfillQuote",
@@ -71,6 +73,7 @@ __all__ = [
     "SessionEvent",
     "Sidecar",
     "Sink",
+    "SlaReport",
     "StateTransition",
     "Trade",
     "Watch",

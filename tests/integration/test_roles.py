@@ -40,6 +40,7 @@ WRITER = {
     "watch": {"UPDATE"},
     "sidecar": IU,
     "sink": IU,
+    "alert": IU,
     "session": IU,
     "session_event": I,
     "request": {"UPDATE"},
@@ -64,6 +65,8 @@ FLOWS = {
     "order_intent": IU,
     "order_event": I,
     "position_baseline": IU,
+    "alert": IU,
+    "sla_report": I,
 }
 ORDERS = {
     name: WRITER[name]

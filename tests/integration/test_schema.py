@@ -17,9 +17,11 @@ from psycopg.rows import dict_row
 from ibcore import db, domain, models
 from ibcore.backfill import BarKind, FillSource, FillState
 from ibcore.domain import (
+    ALERT_TRANSITIONS,
     REQUEST_TRANSITIONS,
     SESSION_TRANSITIONS,
     WATCH_TRANSITIONS,
+    AlertState,
     GapCause,
     GreeksKind,
     Provider,
@@ -31,6 +33,7 @@ from ibcore.domain import (
     TradeSource,
     WatchState,
 )
+from ibcore.incidents import Severity
 from ibcore.order_states import INTENT_TRANSITIONS, EvidenceKind, IntentKind, IntentState
 from ibcore.risk import LIMITS, parse_limit
 
@@ -38,6 +41,7 @@ MACHINES: Mapping[str, Mapping[Any, frozenset[Any]]] = {
     "session": SESSION_TRANSITIONS,
     "request": REQUEST_TRANSITIONS,
     "watch": WATCH_TRANSITIONS,
+    "alert": ALERT_TRANSITIONS,
     "order_intent": INTENT_TRANSITIONS,
 }
 Row = dict[str, Any]
@@ -148,6 +152,9 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("gap_fill_source_known", FillSource),
         ("backfill_bar_kind_known", BarKind),
         ("rejected_tick_reason_known", RejectReason),
+        ("alert_state_known", AlertState),
+        ("alert_severity_known", Severity),
+        ("incident_severity_known", Severity),
         ("chain_snapshot_quality_known", Quality),
         ("chain_quote_quality_known", Quality),
         ("chain_quote_state_known", QuoteState),

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ibcore.domain import REQUEST_TRANSITIONS, SESSION_TRANSITIONS, WATCH_TRANSITIONS
+from ibcore.domain import (
+    ALERT_TRANSITIONS,
+    REQUEST_TRANSITIONS,
+    SESSION_TRANSITIONS,
+    WATCH_TRANSITIONS,
+)
 from ibcore.order_states import INTENT_TRANSITIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "states.md"
@@ -26,6 +31,7 @@ def documented(machine: str) -> set[tuple[str, str]]:
         ("Session", SESSION_TRANSITIONS),
         ("Watch", WATCH_TRANSITIONS),
         ("Request", REQUEST_TRANSITIONS),
+        ("Alert", ALERT_TRANSITIONS),
         ("Order intent", INTENT_TRANSITIONS),
     ],
 )
