@@ -12,10 +12,15 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,38 +29,17 @@ from pydantic_settings import (
 )
 
 from ibcore.errors import ConfigRefused
+from ibcore.settings.gateway import GatewaySettings as GatewaySettings
+from ibcore.settings.gateway import LivenessSettings as LivenessSettings
+from ibcore.settings.section import Port, PositiveFloat, Section
 
 PREFIX = "IBKEEPER_"
 TOML_FILE = "ibkeeper.toml"
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-
-
 _WINDOW: Final = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GatewaySettings(_Section):
-    """IB Gateway or TWS. Without `host` the simulated gateway is used by `ibkeeper up`."""
-
-    host: str | None = Field(None, description="Host of the gateway; unset: simulated by `up`.")
-    port: Port = Field(4002, description="API port: 4002 paper gateway, 4001 live, 7497 TWS.")
-    client_id: int = Field(10, ge=0, description="Client id n: stream n, sweep n+1, orders n+2.")
-    connect_timeout_s: PositiveFloat = Field(5.0, description="One deadline for connecting.")
-    heartbeat_s: PositiveFloat = Field(5.0, description="How often reqCurrentTime is asked.")
-    heartbeat_timeout_s: PositiveFloat = Field(3.0, description="How long it may take to answer.")
-    knock_s: PositiveFloat = Field(2.0, description="How often a refusing port is knocked at.")
-    min_server_version: int = Field(177, ge=157, description="Oldest API spoken: build 1023.")
-    market_data_type: Literal[1, 2, 3, 4] = Field(1, description="1 live 2 frozen 3 delayed 4 both")
-    lines: int = Field(100, ge=1, description="Market-data lines the user is allowed.")
-    messages_per_s: int = Field(45, ge=1, le=50, description="Pacing; IB closes the socket at 50.")
-
-
-class TickDefaults(_Section):
+class TickDefaults(Section):
     """ib_async's IBDefaults: what its Ticker holds where IB sends nothing.
 
     Rows in SQL do not depend on these: the raw tap writes NULL. NaN is the choice that keeps
@@ -68,7 +52,7 @@ class TickDefaults(_Section):
     timezone: str = Field("UTC", description="Of the times on the Ticker; rows are always UTC.")
 
 
-class RecorderSettings(_Section):
+class RecorderSettings(Section):
     """How ticks become committed rows."""
 
     flush_ms: int = Field(20, ge=1, le=1000, description="A batch is sealed this often.")
@@ -81,7 +65,7 @@ class RecorderSettings(_Section):
     )
 
 
-class SidecarSettings(_Section):
+class SidecarSettings(Section):
     """The long-running process."""
 
     name: str = Field(
@@ -92,7 +76,7 @@ class SidecarSettings(_Section):
     poll_s: PositiveFloat = Field(2.0, description="The guarantee behind every NOTIFY.")
 
 
-class MaintenanceSettings(_Section):
+class MaintenanceSettings(Section):
     """What the flow `maintenance` keeps, and for how long."""
 
     days_ahead: int = Field(7, ge=1, le=60, description="Day partitions made ahead.")
@@ -108,7 +92,7 @@ class MaintenanceSettings(_Section):
     )
 
 
-class SinkSettings(_Section):
+class SinkSettings(Section):
     """Where rows are published beside the database; nothing is set: nowhere."""
 
     redis_url: SecretStr | None = Field(None, description="redis://…; needs ibkeeper[redis].")
@@ -118,7 +102,7 @@ class SinkSettings(_Section):
     )
 
 
-class AlertSettings(_Section):
+class AlertSettings(Section):
     """Who is told of incidents, and how often."""
 
     targets: SecretStr | None = Field(
@@ -155,14 +139,14 @@ class AlertSettings(_Section):
             raise ValueError(f"{name} is no time zone, such as America/New_York") from None
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """Structured logs on standard error."""
 
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a tty")
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="From here up.")
 
 
-class OrderSettings(_Section):
+class OrderSettings(Section):
     """Sending orders; limits, the kill switch and arming are rows, not settings."""
 
     enabled: bool = Field(True, description="Open the orders session (client id n+2).")
@@ -175,14 +159,14 @@ class OrderSettings(_Section):
     )
 
 
-class PrefectSettings(_Section):
+class PrefectSettings(Section):
     """The Prefect server that `ibkeeper up` starts."""
 
     port: Port = Field(4200, description="Of the API and the UI, on loopback.")
     worker_query_s: PositiveFloat = Field(2.0, description="How often the worker looks for runs.")
 
 
-class SimSettings(_Section):
+class SimSettings(Section):
     """The simulated gateway that `ibkeeper up` starts; it listens on `gateway.port`."""
 
     control_port: Port = Field(4003, description="Of its ledger and its faults, on loopback.")
@@ -203,6 +187,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".ibkeeper"), description="State folder, mode 0700.")
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL >= 14; unset: own.")
     gateway: GatewaySettings = GatewaySettings()
+    liveness: LivenessSettings = LivenessSettings()
     defaults: TickDefaults = TickDefaults()
     recorder: RecorderSettings = RecorderSettings()
     sidecar: SidecarSettings = SidecarSettings()
@@ -255,7 +240,7 @@ def known_names() -> list[str]:
     names: list[str] = []
     for name, field in Settings.model_fields.items():
         section = field.annotation
-        if isinstance(section, type) and issubclass(section, _Section):
+        if isinstance(section, type) and issubclass(section, Section):
             names += [f"{PREFIX}{name}__{leaf}".upper() for leaf in section.model_fields]
         else:
             names.append(f"{PREFIX}{name}".upper())

@@ -13,6 +13,7 @@
     │   ├── GatewayRefused           nobody listens there (retryable)
     │   ├── GatewayTimeout           no answer within the deadline (retryable)
     │   ├── ClientIdInUse            code 326: wait for the old session (retryable)
+    │   ├── ApiReadOnly              it takes no orders from the API (retryable)
     │   ├── GatewayTooOld            server version below the minimum (fatal)
     │   ├── StreamGarbled            what it sends cannot be cut into messages (retryable)
     │   └── SessionLost              the socket went away (retryable)
@@ -99,6 +100,10 @@ class GatewayTimeout(SessionFailed):
 
 class ClientIdInUse(SessionFailed):
     """The gateway says that this client id is connected already (326)."""
+
+
+class ApiReadOnly(SessionFailed):
+    """The gateway takes no orders from the API: it is in read-only mode."""
 
 
 class GatewayTooOld(SessionFailed):

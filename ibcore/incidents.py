@@ -32,6 +32,9 @@ class IncidentKind(StrEnum):
     spool_filling = "spool_filling"
     gap_unfilled = "gap_unfilled"
     sink_down = "sink_down"
+    session_down = "session_down"
+    lines_out = "lines_out"
+    competing_session = "competing_session"
     order_rejected = "order_rejected"
     order_unknown = "order_unknown"
     order_doubled = "order_doubled"
@@ -51,6 +54,9 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.spool_filling: Severity.warning,
     IncidentKind.gap_unfilled: Severity.warning,
     IncidentKind.sink_down: Severity.warning,
+    IncidentKind.session_down: Severity.critical,
+    IncidentKind.lines_out: Severity.critical,
+    IncidentKind.competing_session: Severity.critical,
     IncidentKind.order_rejected: Severity.warning,
     IncidentKind.order_unknown: Severity.critical,
     IncidentKind.order_doubled: Severity.critical,

@@ -88,17 +88,17 @@ WITH changed AS (
     UPDATE ibkeeper.session
        SET state = %(state)s, ready_at = %(ready_at)s, closed_at = %(closed_at)s,
            connect_ms = %(connect_ms)s, server_version = %(server_version)s,
-           close_reason = %(close_reason)s
+           close_reason = %(close_reason)s, link = %(link)s
      WHERE sidecar = %(sidecar)s AND epoch = %(epoch)s AND role = %(role)s
        AND opened_at = %(opened_at)s
     RETURNING id
 ), added AS (
     INSERT INTO ibkeeper.session (sidecar, epoch, role, provider, host, port, client_id, state,
                                   attempt, opened_at, ready_at, closed_at, connect_ms,
-                                  server_version, close_reason)
+                                  server_version, close_reason, link)
     SELECT %(sidecar)s, %(epoch)s, %(role)s, %(provider)s, %(host)s, %(port)s, %(client_id)s,
            %(state)s, %(attempt)s, %(opened_at)s, %(ready_at)s, %(closed_at)s, %(connect_ms)s,
-           %(server_version)s, %(close_reason)s
+           %(server_version)s, %(close_reason)s, %(link)s
      WHERE NOT EXISTS (SELECT FROM changed)
     RETURNING id
 )
@@ -481,7 +481,7 @@ SELECT w.id, w.symbol, w.sec_type, w.exchange, w.currency, w.primary_exchange, w
        i.primary_exchange AS known_primary_exchange, i.local_symbol AS known_local_symbol,
        i.trading_class AS known_trading_class, i.multiplier AS known_multiplier,
        to_char(i.expiry, 'YYYYMMDD') AS known_expiry, i.strike::float8 AS known_strike,
-       i."right" AS known_right
+       i."right" AS known_right, i.trading_hours, i.liquid_hours, i.time_zone
   FROM ibkeeper.watch w
   LEFT JOIN ibkeeper.instrument i
     ON i.id = w.instrument_id AND i.details_at > clock_timestamp() - interval '20 hours'

@@ -131,6 +131,8 @@ BEGIN
                            ('instrument',        'INSERT, UPDATE',                      '', ''),
                            ('watch',             'UPDATE',                              '', 'INSERT, UPDATE, DELETE'),
                            ('sidecar',           'INSERT, UPDATE',                      '', ''),
+                           ('line_state',        'INSERT, UPDATE, DELETE',              '', ''),
+                           ('line_cure',         'INSERT, UPDATE',                      '', ''),
                            ('session',           'INSERT, UPDATE',                      '', ''),
                            ('session_event',     'INSERT',                              '', ''),
                            ('request',           'UPDATE',                              '', 'INSERT, UPDATE'),

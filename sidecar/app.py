@@ -27,6 +27,7 @@ from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget, Pacer
 from sidecar import alarm
+from sidecar import stream as stream_part
 from sidecar.backfill.handler import GapBackfill
 from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
@@ -42,6 +43,7 @@ from sidecar.rejects import RejectBook, RejectKeeper
 from sidecar.requests import RequestWorker
 from sidecar.session import Session
 from sidecar.spool_alarm import spool_told
+from sidecar.stream import Stream
 from sidecar.tap import LineTap
 from sidecar.tick_sink import TickSink
 from sidecar.watch import Watcher
@@ -49,7 +51,7 @@ from sidecar.watch import Watcher
 log = get_logger(__name__)
 
 DEFAULT_HOST: Final = "127.0.0.1"
-STREAM, SWEEP = "stream", "sweep"
+SWEEP: Final = "sweep"
 # From the signal to the end of the process, whatever the database does: drain_s and this.
 LAST_WORDS_S: Final = 0.7
 
@@ -64,20 +66,28 @@ class Parts:
     journal: Journal
     rejects: RejectKeeper
     incidents: IncidentBoard
-    stream: Session
+    streaming: Stream
     sweep: Session
-    watcher: Watcher
     requests: RequestWorker
     budget: LineBudget
     orders: OrdersDesk | None
     told: dict[str, Task]
 
+    @property
+    def stream(self) -> Session:
+        """Return the session that streams."""
+        return self.streaming.session
+
+    @property
+    def watcher(self) -> Watcher:
+        """Return who keeps the watch list."""
+        return self.streaming.watcher
+
     def workers(self) -> dict[str, Task]:
         """Return what produces: ended first."""
         return {
-            "session stream": self.stream.run,
+            **self.streaming.workers(),
             "session sweep": self.sweep.run,
-            "watch": self.watcher.run,
             "requests": self.requests.run,
             **(self.orders.workers() if self.orders else {}),
         }
@@ -90,6 +100,7 @@ class Parts:
             "incidents": self.incidents.run,
             "rejects": self.rejects.run,
             **self.told,
+            **self.streaming.keepers(),
             **(self.orders.keepers() if self.orders else {}),
         }
 
@@ -130,16 +141,16 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     book = RejectBook()
     rejects = RejectKeeper(url, book, sidecar=name, epoch=epoch)
     feed = Feed(recorder, epoch=epoch, provider=Provider.ib, rejects=book)
-    watcher = Watcher(
+    stream = stream_part.assemble(
+        settings,
         url,
-        sidecar=name,
-        sink=feed,
+        epoch,
+        endpoint=_endpoint(settings, 0),
+        feed=feed,
+        journal=journal,
+        incidents=incidents,
         budget=budget,
-        client=lambda: stream.ib,
-        market_data_type=gateway.market_data_type,
-        poll_s=settings.sidecar.poll_s,
     )
-    stream = _stream_session(settings, feed, journal, watcher=watcher)
     tap = LineTap()
     sweep = _sweep_session(settings, tap, journal)
     pacer = Pacer(gateway.messages_per_s)
@@ -158,7 +169,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     )
     told = alarm.assemble(settings, url, incidents)
     return Parts(
-        *(recorder, journal, rejects, incidents, stream, sweep, watcher, requests, budget),
+        *(recorder, journal, rejects, incidents, stream, sweep, requests, budget),
         *(orders, told),
     )
 
@@ -171,22 +182,6 @@ def _orders(settings: Settings, url: str, epoch: int, journal: Journal) -> Order
 def _endpoint(settings: Settings, offset: int) -> Endpoint:
     gateway = settings.gateway
     return Endpoint(gateway.host or DEFAULT_HOST, gateway.port, gateway.client_id + offset)
-
-
-def _stream_session(
-    settings: Settings, sink: TickSink, journal: Journal, *, watcher: Watcher
-) -> Session:
-    return Session(
-        _endpoint(settings, 0),
-        role=STREAM,
-        gateway=settings.gateway,
-        defaults=settings.defaults,
-        journal=journal,
-        sink=sink,
-        on_ready=watcher.on_ready,
-        on_lost=watcher.on_lost,
-        on_notice=watcher.on_notice,
-    )
 
 
 def _sweep_session(settings: Settings, sink: TickSink, journal: Journal) -> Session:
@@ -254,6 +249,7 @@ class _Run:
         if self._parts.orders is not None:
             await self._parts.orders.ledger.drain(max(0.1, ends_at - monotonic()))
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
+        await self._parts.streaming.lines.drain(max(0.1, ends_at - monotonic()))
         await self._parts.incidents.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
         log.info(

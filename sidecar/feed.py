@@ -19,15 +19,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from ibcore.clock import PG_EPOCH_UNIX_US, monotonic
-from ibcore.domain import (
-    Greeks,
-    MarketRow,
-    Provider,
-    Quote,
-    RejectReason,
-    Stat,
-    Trade,
-)
+from ibcore.domain import Greeks, MarketRow, Provider, Quote, RejectReason, Stat, Trade
 from sidecar import doubts, fold
 from sidecar.line import InstrumentState, Line, Oddities, OpenLine
 from sidecar.rejects import RejectBook, Rejected
@@ -80,6 +72,17 @@ class Feed:
     def close_line(self, req_id: int) -> None:
         """Stop listening to `req_id`; what still arrives for it is counted, not recorded."""
         self._lines.pop(req_id, None)
+
+    def events(self, instrument_id: int) -> int:
+        """Return how many ticks were heard of an instrument, whatever they said."""
+        known = self._instruments.get(instrument_id)
+        return 0 if known is None else known.events
+
+    def is_halted(self, instrument_id: int) -> bool:
+        """Say whether IB's last word on it was that trading is halted."""
+        known = self._instruments.get(instrument_id)
+        value = None if known is None else known.stats.get("halted")
+        return isinstance(value, float) and value > 0
 
     # messages
 
@@ -195,7 +198,7 @@ class Feed:
 
     def data_type(self, req_id: int, market_data_type: int) -> None:
         """Take a marketDataType message: the quality of what follows on the line."""
-        live = self._heard(req_id)
+        live = self._heard(req_id, events=0)
         if live is not None:
             live.data_type(market_data_type)
 
@@ -207,11 +210,13 @@ class Feed:
 
     # rows
 
-    def _heard(self, req_id: int) -> OpenLine | None:
+    def _heard(self, req_id: int, events: int = 1) -> OpenLine | None:
         self._recorder.heard()
         live = self._lines.get(req_id)
         if live is None:
             self.oddities.orphans += 1
+        else:
+            live.instrument.events += events
         return live
 
     def _head(

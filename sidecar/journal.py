@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from ibcore import db
 from ibcore.domain import SessionState
+from ibcore.link_states import LinkState
 from sidecar.outbox import LIMIT, Outbox
 
 
@@ -33,6 +34,7 @@ class Attempt:
     connect_ms: float | None = None
     server_version: int | None = None
     close_reason: str | None = None
+    link: LinkState = LinkState.up
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class InstrumentState:
     stats: dict[str, float | str | None] = field(default_factory=dict)
     prints: dict[int, str] = field(default_factory=dict)
     computed: set[str] = field(default_factory=set)
+    events: int = 0
 
 
 @dataclass(slots=True)

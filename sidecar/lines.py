@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ib_async import IB, Contract
 
 from ibcore.domain import WatchState
+from ibcore.liveness.hours import UNKNOWN, Hours
 from ibcore.log import get_logger
 from ibcore.notices import REQUEST_INVALID, Action, Notice
 from ibcore.policy import LineBudget
@@ -57,6 +58,7 @@ class Wanted:
     contract: Contract
     generic_ticks: str
     priority: int
+    hours: Hours = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -139,6 +141,27 @@ class Lines:
         self._forget(held)
         if req_id is not None and self._ib is not None:
             self._ib.client.cancelMktData(req_id)
+
+    def instrument_of(self, req_id: int) -> int | None:
+        """Return whose line a request id is."""
+        held = self._by_req.get(req_id)
+        return None if held is None else held.wanted.line.instrument_id
+
+    def ask_again(self, instrument_id: int) -> bool:
+        """Cancel the line of an instrument and ask for it anew; False: it is not subscribed."""
+        for req_id, held in self._by_req.items():
+            if held.wanted.line.instrument_id == instrument_id and self._ib is not None:
+                self._forget(held)
+                self._ib.client.cancelMktData(req_id)
+                self._subscribe(held)
+                return True
+        return False
+
+    def take_hours(self, watch_id: int, hours: Hours) -> None:
+        """Take the trading hours as IB has described them anew."""
+        held = self._held.get(watch_id)
+        if held is not None:
+            held.wanted = replace(held.wanted, hours=hours)
 
     def notice(self, req_id: int, notice: Notice, text: str) -> None:
         """Act on what IB says about a line, or about all of them."""

@@ -21,6 +21,7 @@ from ibcore.clock import monotonic
 from ibcore.config import GatewaySettings
 from ibcore.domain import Endpoint
 from ibcore.errors import (
+    ApiReadOnly,
     ClientIdInUse,
     GatewayRefused,
     GatewayTimeout,
@@ -29,7 +30,14 @@ from ibcore.errors import (
     SessionLost,
 )
 from ibcore.log import get_logger
-from ibcore.notices import CLIENT_ID_IN_USE, Action, Notice, Severity, classify
+from ibcore.notices import (
+    CLIENT_ID_IN_USE,
+    Action,
+    Notice,
+    Severity,
+    classify,
+    says_read_only,
+)
 from sidecar.ib_compat import ask_time, sever, stream_error
 
 log = get_logger(__name__)
@@ -57,12 +65,14 @@ class Link:
         gateway: GatewaySettings,
         *,
         on_notice: NoticeHandler | None = None,
+        sends_orders: bool = False,
     ) -> None:
         self.ib = ib
         self.ending: Ending | None = None
         self._endpoint = endpoint
         self._gateway = gateway
         self._on_notice = on_notice
+        self._sends_orders = sends_orders
         self._scope = anyio.CancelScope()
         ib.client.apiError += self._note_closed
         # A peer that closes before its version is no apiError (client.py:403).
@@ -90,6 +100,10 @@ class Link:
                 if not await ask_time(self.ib, self._gateway.heartbeat_timeout_s):
                     self._end(self._silent())
         return self._end(self._silent())
+
+    def end(self, why: str) -> None:
+        """End a connection that serves nobody; the session opens another."""
+        self._end(SessionLost(why, remedy="The session reconnects."))
 
     async def close(self) -> None:
         """Abort the socket; every request that still waits fails."""
@@ -135,6 +149,8 @@ class Link:
         _log_notice(notice, text, req_id=req_id)
         if notice.action is Action.fail_session:
             self._end(self._refused_by_notice(code, text), code)
+        elif self._sends_orders and says_read_only(code, text):
+            self._end(self._read_only(), code)
         elif self._on_notice is not None:
             self._on_notice(req_id, notice, text)
 
@@ -146,6 +162,13 @@ class Link:
                 remedy="Waiting for the old session to end; or set IBKEEPER_GATEWAY__CLIENT_ID.",
             )
         return SessionLost(f"The gateway ended the session: {text} ({code}).")
+
+    def _read_only(self) -> ApiReadOnly:
+        return ApiReadOnly(
+            f"The gateway at {self._endpoint} takes no orders: its API is read-only.",
+            remedy="Untick Read-Only API in the gateway's API settings,"
+            " or set IBKEEPER_ORDERS__ENABLED=false.",
+        )
 
     def _unreachable(self, failure: OSError) -> GatewayRefused:
         host, port, _ = self._endpoint

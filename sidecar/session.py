@@ -21,9 +21,17 @@ from ib_async import IB
 
 from ibcore.clock import utcnow
 from ibcore.config import GatewaySettings, TickDefaults
-from ibcore.domain import SESSION_TRANSITIONS, Endpoint, Provider, SessionState, may_move
+from ibcore.domain import (
+    SESSION_TRANSITIONS,
+    Endpoint,
+    Provider,
+    SessionState,
+    may_move,
+)
 from ibcore.errors import GatewayRefused, SessionFailed
+from ibcore.link_states import LINK_TRANSITIONS, LinkState
 from ibcore.log import get_logger
+from ibcore.notices import Action, Notice, Scope
 from ibcore.policy import backoff_s
 from sidecar.ib_compat import make_ib
 from sidecar.journal import Attempt, Entry, Step
@@ -51,6 +59,19 @@ async def wait_out(seconds: float, wake: Wake) -> bool:
     return False
 
 
+def link_after(notice: Notice, *, verifies: bool) -> LinkState | None:
+    """Return what a notice makes of the link; `verifies`: somebody checks that lines tick."""
+    back = LinkState.suspect if verifies else LinkState.up
+    match notice.scope, notice.action:
+        case Scope.link, Action.mark_stale:
+            return LinkState.lost
+        case Scope.link, Action.resubscribe | Action.verify_lines:
+            return back
+        case Scope.farm, Action.mark_stale if verifies:
+            return LinkState.suspect
+    return None
+
+
 class Session:
     """Supervises one connection of one role."""
 
@@ -68,7 +89,8 @@ class Session:
         on_lost: Callable[[str], None] | None = None,
         on_notice: NoticeHandler | None = None,
         waiter: Waiter = wait_out,
-        unpaced: bool = False,
+        sends_orders: bool = False,
+        verifies: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.role = role
@@ -84,7 +106,11 @@ class Session:
         self._on_notice = on_notice
         self._waiter = waiter
         # The orders session paces itself: nothing of it may wait in the library's queue.
-        self._messages_per_s = None if unpaced else gateway.messages_per_s
+        self._messages_per_s = None if sends_orders else gateway.messages_per_s
+        self._sends_orders = sends_orders
+        self._verifies = verifies
+        self.link = LinkState.up
+        self._link_code: int | None = None
         self._row: Attempt | None = None
         self._link: Link | None = None
         self._why_now: str | None = None
@@ -103,6 +129,16 @@ class Session:
             await self._is_ready.wait()
         return ib
 
+    def reconnect(self, why: str) -> None:
+        """End the connection; another is opened as after any loss."""
+        if self._link is not None:
+            self._link.end(why)
+
+    def verified(self) -> None:
+        """Take that every line has shown that it lives: a suspect link is up."""
+        if self.link is LinkState.suspect:
+            self._move_link(LinkState.up, self._link_code, "every line ticks")
+
     async def run(self) -> None:
         """Connect, watch and connect again, until cancelled or for ever refused."""
         reason = "the sidecar stops"
@@ -119,7 +155,13 @@ class Session:
     async def _connect_once(self) -> Ending:
         self._begin()
         ib = make_ib(self._defaults, self._sink, messages_per_s=self._messages_per_s)
-        self._link = link = Link(ib, self.endpoint, self._gateway, on_notice=self._on_notice)
+        self._link = link = Link(
+            ib,
+            self.endpoint,
+            self._gateway,
+            on_notice=self._take_notice,
+            sends_orders=self._sends_orders,
+        )
         try:
             self._enter_ready(ib, await link.open())
             return await link.hold()
@@ -129,7 +171,23 @@ class Session:
             self._leave(link)
             await link.close()
 
+    def _take_notice(self, req_id: int, notice: Notice, text: str) -> None:
+        new = link_after(notice, verifies=self._verifies)
+        if new is not None and may_move(LINK_TRANSITIONS, self.link, new):
+            self._move_link(new, notice.code, text)
+        if self._on_notice is not None:
+            self._on_notice(req_id, notice, text)
+
+    def _move_link(self, new: LinkState, code: int | None, why: str) -> None:
+        self.link, self._link_code = new, code
+        if self._row is None:
+            return
+        self._row = replace(self._row, link=new)
+        step = Step(utcnow(), self.role, self.state, self.state, self._row.attempt, None, code, why)
+        self._journal.note(Entry(step, self._row))
+
     def _begin(self) -> None:
+        self.link = LinkState.up
         host, port, client_id = self.endpoint
         self._row = Attempt(
             role=self.role,

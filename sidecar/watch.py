@@ -19,6 +19,7 @@ import anyio
 from ib_async import IB
 
 from ibcore import db
+from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec, WatchState
 from ibcore.errors import DatabaseUnavailable, NotReady, SessionFailed
 from ibcore.log import get_logger
@@ -43,6 +44,8 @@ log = get_logger(__name__)
 CHANNEL: Final = "ibkeeper_watch"
 # So many are qualified before the first of them is subscribed.
 CHUNK: Final = 20
+# A line that streams is asked about again so long after its description could not be had.
+RENEW_AGAIN_S: Final = 600.0
 
 
 class Watcher:
@@ -68,6 +71,7 @@ class Watcher:
         self._asked: dict[int, tuple[ContractSpec, str | None, int]] = {}
         self._given_up: dict[int, tuple[ContractSpec, str | None, int]] = {}
         self._verdicts: dict[int, Verdict] = {}
+        self._renew_after: dict[int, float] = {}
         self.lines = Lines(sink, budget, market_data_type=market_data_type, report=self._report)
 
     # what the session calls
@@ -126,7 +130,9 @@ class Watcher:
             for row in waiting:
                 self._place(row)
             await self._write_verdicts(conn)
-            unknown = [r for r in waiting if r.wanted is None and r.watch_id not in silent]
+            # Also of lines that are held: IB's description, with its trading hours, is a day old.
+            aged = [row for row in rows if row.watch_id in self.lines and not self._renewed(row)]
+            unknown = [r for r in waiting + aged if r.wanted is None and r.watch_id not in silent]
             if not unknown or not await self._qualify(conn, unknown[:CHUNK], silent):
                 return
 
@@ -146,6 +152,12 @@ class Watcher:
             return False
         given_up = self._given_up.get(row.watch_id) == row.asks_for
         return not (given_up and row.state is WatchState.failed)
+
+    def _renewed(self, row: WatchRow) -> bool:
+        if row.wanted is not None:
+            self.lines.take_hours(row.watch_id, row.wanted.hours)
+            return True
+        return monotonic() < self._renew_after.get(row.watch_id, 0.0)
 
     def _place(self, row: WatchRow) -> None:
         if row.wanted is not None:
@@ -179,10 +191,13 @@ class Watcher:
     def _judge(self, row: WatchRow, outcome: Outcome, silent: set[int]) -> None:
         if isinstance(outcome, Qualified):
             return
+        silent.add(row.watch_id)
+        if row.watch_id in self.lines:  # it streams, whatever became of the question
+            self._renew_after[row.watch_id] = monotonic() + RENEW_AGAIN_S
+            return
         state = WatchState.failed
         if isinstance(outcome, TimedOut):
             state = WatchState.pending
-            silent.add(row.watch_id)
         self._report(row.watch_id, state, explain(outcome))
 
     def _report(self, watch_id: int, state: WatchState, reason: str | None) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ib_async import Contract
 from psycopg.rows import dict_row
 
 from ibcore import db
 from ibcore.domain import ContractSpec, WatchState
+from ibcore.liveness.hours import parse
 from sidecar.line import Line
 from sidecar.lines import GENERIC_TICKS, Wanted
+
+_HOURS: Final = ("trading_hours", "liquid_hours", "time_zone")
 
 
 class Verdict(NamedTuple):
@@ -88,6 +91,7 @@ def _wanted_of(row: Mapping[str, Any]) -> Wanted:
         contract=_contract_of(row),
         generic_ticks=GENERIC_TICKS.get(sec_type, "") if ticks is None else ticks,
         priority=row["priority"],
+        hours=parse(*(row[name] or "" for name in _HOURS)),
     )
 
 

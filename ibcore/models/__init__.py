@@ -25,6 +25,7 @@ from ibcore.models.ingest import (
 )
 from ibcore.models.instrument import Instrument, Watch
 from ibcore.models.latest import QuoteLatest
+from ibcore.models.line import LineCure, LineState
 from ibcore.models.market import Greeks, InstrumentStat, Quote, Trade
 from ibcore.models.order import OrderBatch, OrderEvent, OrderIdHigh, OrderIntent
 from ibcore.models.request import Request, StateTransition
@@ -58,6 +59,8 @@ __all__ = [
     "Instrument",
     "InstrumentStat",
     "KillSwitch",
+    "LineCure",
+    "LineState",
     "OrderBatch",
     "OrderEvent",
     "OrderIdHigh",

@@ -52,6 +52,8 @@ class StateTransition(Row, table=True):
     __tablename__ = "state_transition"
     __table_args__ = described("Steps that the state machines may take; read by the triggers.")
 
-    machine: str = column("session, request or watch.", Text, key=True)
+    machine: str = column(
+        "session, link, request, watch, order_intent, alert or line_cure.", Text, key=True
+    )
     old_state: str = column("State before.", Text, key=True)
     new_state: str = column("State after.", Text, key=True)

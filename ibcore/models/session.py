@@ -34,6 +34,12 @@ class Session(Row, table=True):
     connect_ms: float | None = number("From connecting to ready, ms.")
     server_version: int | None = column("API version of the gateway.", Integer, null=True)
     close_reason: str | None = column("Why it ended, for a person.", Text, null=True)
+    link: str = column(
+        "What the gateway says of its link to IB: up, suspect (back, or a farm is: lines are"
+        " verified), lost.",
+        Text,
+        default="'up'",
+    )
 
 
 class SessionEvent(Row, table=True):

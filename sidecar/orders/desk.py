@@ -83,7 +83,7 @@ def assemble(
         on_ready=engine.on_ready,
         on_lost=engine.on_lost,
         on_notice=engine.on_notice,
-        unpaced=True,
+        sends_orders=True,
     )
     sender = Sender(url, engine, live_enabled=orders.live, engaged=lambda: switch.engaged)
     return OrdersDesk(engine, session, sender, switch, ledger, WhatIfRequests(url, engine))

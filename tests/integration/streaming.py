@@ -11,7 +11,7 @@ from typing import Literal
 import anyio
 import psycopg
 
-from ibcore.config import GatewaySettings, Settings
+from ibcore.config import GatewaySettings, LivenessSettings, Settings
 from ibcore.sim.contracts import Contract
 from ibcore.sim.ledger import SentTick
 from ibcore.sim.server import Gateway
@@ -35,12 +35,18 @@ def watch(url: str, contracts: Iterable[Contract]) -> None:
 
 @asynccontextmanager
 async def streaming(
-    url: str, gateway: Gateway, *, market_data_type: Literal[1, 2, 3, 4] = 1, lines: int = 100
+    url: str,
+    gateway: Gateway,
+    *,
+    market_data_type: Literal[1, 2, 3, 4] = 1,
+    lines: int = 100,
+    liveness: LivenessSettings | None = None,
 ) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
     with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
         settings = Settings(
             home=Path(home),
+            liveness=liveness or LivenessSettings(),
             gateway=GatewaySettings(
                 host="127.0.0.1",
                 port=gateway.port,
@@ -61,6 +67,8 @@ async def streaming(
             # A journal cancelled inside a transaction leaves its connection open (psycopg's
             # __aexit__ rolls back before it closes, and the rollback is cancelled too).
             await parts.journal.drain(10.0)
+            await parts.streaming.lines.drain(10.0)
+            await parts.incidents.drain(10.0)
             keepers.cancel_scope.cancel()
 
 

@@ -42,6 +42,8 @@ WRITER = {
     "sink": IU,
     "alert": IU,
     "session": IU,
+    "line_state": IUD,
+    "line_cure": IU,
     "session_event": I,
     "request": {"UPDATE"},
     "chain_snapshot": I,

@@ -34,12 +34,16 @@ from ibcore.domain import (
     WatchState,
 )
 from ibcore.incidents import Severity
+from ibcore.link_states import LINK_TRANSITIONS, LinkState
+from ibcore.liveness.health import CURE_TRANSITIONS, Cure, CureState, LineCause
 from ibcore.order_states import INTENT_TRANSITIONS, EvidenceKind, IntentKind, IntentState
 from ibcore.risk import LIMITS, parse_limit
 
 MACHINES: Mapping[str, Mapping[Any, frozenset[Any]]] = {
     "session": SESSION_TRANSITIONS,
     "request": REQUEST_TRANSITIONS,
+    "link": LINK_TRANSITIONS,
+    "line_cure": CURE_TRANSITIONS,
     "watch": WATCH_TRANSITIONS,
     "alert": ALERT_TRANSITIONS,
     "order_intent": INTENT_TRANSITIONS,
@@ -147,6 +151,13 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("session_provider_known", Provider),
         ("session_event_new_state_known", SessionState),
         ("request_state_known", RequestState),
+        ("session_link_known", LinkState),
+        ("line_state_provider_known", Provider),
+        ("line_state_cause_known", LineCause),
+        ("line_cure_provider_known", Provider),
+        ("line_cure_cause_known", LineCause),
+        ("line_cure_cure_known", Cure),
+        ("line_cure_state_known", CureState),
         ("feed_gap_cause_known", GapCause),
         ("gap_fill_state_known", FillState),
         ("gap_fill_source_known", FillSource),

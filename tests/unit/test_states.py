@@ -13,6 +13,8 @@ from ibcore.domain import (
     SESSION_TRANSITIONS,
     WATCH_TRANSITIONS,
 )
+from ibcore.link_states import LINK_TRANSITIONS
+from ibcore.liveness.health import CURE_TRANSITIONS
 from ibcore.order_states import INTENT_TRANSITIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "states.md"
@@ -29,6 +31,8 @@ def documented(machine: str) -> set[tuple[str, str]]:
     ("machine", "table"),
     [
         ("Session", SESSION_TRANSITIONS),
+        ("Link", LINK_TRANSITIONS),
+        ("Line cure", CURE_TRANSITIONS),
         ("Watch", WATCH_TRANSITIONS),
         ("Request", REQUEST_TRANSITIONS),
         ("Alert", ALERT_TRANSITIONS),

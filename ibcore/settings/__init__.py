@@ -1,0 +1,1 @@
+"""Sections of the settings; `ibcore.config` puts them together and reads them."""
