@@ -29,6 +29,7 @@ from pydantic import ConfigDict, Field
 from flows import chain_export, chain_plot
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.telling import told, well
 from flows.withdrawal import asker, withdraw
 from ibcore.calendar import skip_reason
 from ibcore.chain import KIND, ChainRequest, Symbol
@@ -78,7 +79,11 @@ class ChainSnapshotParameters(ChainRequest):
 
 
 @flow(
-    name="chain-snapshot", on_failure=[withdraw], on_crashed=[withdraw], on_cancellation=[withdraw]
+    name="chain-snapshot",
+    on_failure=[withdraw, told],
+    on_crashed=[withdraw, told],
+    on_cancellation=[withdraw],
+    on_completion=[well],
 )
 async def chain_snapshot(
     request: ChainSnapshotParameters = ChainSnapshotParameters(),  # noqa: B008 (frozen)

@@ -58,7 +58,7 @@ class Client:
 
     async def ask(self, what: Ask, *, on_progress: OnProgress = _ignore) -> dict[str, Any]:
         """Return the sidecar's answer, or raise why there is none."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             await _require_sidecar(conn, what.sidecar, "Nothing was asked.")
             request_id = await _insert(conn, what)
             try:
@@ -69,32 +69,32 @@ class Client:
 
     async def withdraw(self, requested_by: str) -> int:
         """End what `requested_by` still asks for; return how many requests that were."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await _withdraw(conn, requested_by, "Withdrawn: nobody waits for it any more.")
 
     async def chain(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
         """Return the quotes of a snapshot, by expiry, strike and right."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await _rows(conn, "chain_quotes", {"snapshot_id": snapshot_id})
 
     async def gap_fills(self, request_id: UUID | str) -> list[dict[str, Any]]:
         """Return what became of each instrument of the gaps that a request asked for."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await _rows(conn, "gap_fills", {"request_id": request_id})
 
     async def smile(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
         """Return the volatility by expiry and strike of a snapshot."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await _rows(conn, "chain_smile", {"snapshot_id": snapshot_id})
 
     async def chain_export(self, snapshot_id: UUID | str) -> list[dict[str, Any]]:
         """Return everything that is known of a snapshot's contracts."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await _rows(conn, "chain_export", {"snapshot_id": snapshot_id})
 
     async def upkeep(self, settings: MaintenanceSettings) -> list[upkeep.Done]:
         """Do the upkeep of the database that is due; return what was looked at."""
-        async with self._opened() as conn:
+        async with self.opened() as conn:
             return await upkeep.run(conn, settings)
 
     async def _answer(
@@ -115,12 +115,13 @@ class Client:
         raise AssertionError("looking never ends by itself")
 
     async def _looks(self, conn: db.Connection, request_id: UUID) -> AsyncIterator[dict[str, Any]]:
-        async with self._opened() as listener:
+        async with self.opened() as listener:
             async for about in db.listen_or_poll(listener, CHANNEL, poll_s=POLL_S):
                 if about is None or about == str(request_id):
                     yield (await _rows(conn, "request_look", {"id": request_id}))[0]
 
-    def _opened(self) -> AbstractAsyncContextManager[db.Connection]:
+    def opened(self) -> AbstractAsyncContextManager[db.Connection]:
+        """Open a connection for the length of a block."""
         return db.opened(self._url, application="flow")
 
 

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.telling import told, well
 from flows.withdrawal import asker, withdraw
 from ibcore.backfill import KIND, BackfillRequest
 from ibcore.errors import IbkeeperError
@@ -34,7 +35,13 @@ class GapBackfillParameters(BackfillRequest):
     )
 
 
-@flow(name="gap-backfill", on_failure=[withdraw], on_crashed=[withdraw], on_cancellation=[withdraw])
+@flow(
+    name="gap-backfill",
+    on_failure=[withdraw, told],
+    on_crashed=[withdraw, told],
+    on_cancellation=[withdraw],
+    on_completion=[well],
+)
 async def gap_backfill(
     request: GapBackfillParameters = GapBackfillParameters(),  # noqa: B008 (frozen)
 ) -> State[Any] | dict[str, Any]:

@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 
 from flows.client import Client
+from flows.telling import told, well
 from ibcore import config
 from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
@@ -36,7 +37,7 @@ MOST_RUNS: Final = 2_000
 _IDLE: Final = ("exists", "unchanged", "0 ")
 
 
-@flow(name="maintenance")
+@flow(name="maintenance", on_failure=[told], on_crashed=[told], on_completion=[well])
 async def maintenance() -> State[Any] | dict[str, int]:
     """Make days ahead, keep bars, drop what is too old, set policies, trim Prefect's history.
 

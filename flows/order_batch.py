@@ -26,6 +26,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.orders_client import OrdersClient
+from flows.telling import told, well
 from ibcore.batch import csv_file
 from ibcore.batch.csv_file import BatchRefused
 from ibcore.batch.line import OrderLine
@@ -97,7 +98,7 @@ class Approval(RunInput):
     approved_by: str = Field(min_length=1, description="Your name; it stays with the batch.")
 
 
-@flow(name="order-batch")
+@flow(name="order-batch", on_failure=[told], on_crashed=[told], on_completion=[well])
 async def order_batch(request: OrderBatchParameters) -> State[Any] | list[dict[str, Any]]:
     """Check a batch of orders, send it (paper unless live is allowed), and follow it.
 

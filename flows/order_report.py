@@ -11,6 +11,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.orders_client import OrdersClient
+from flows.telling import told, well
 from ibcore.batch.report import table
 from ibcore.calendar import trading_date
 from ibcore.clock import utcnow
@@ -30,7 +31,7 @@ class OrderReportParameters(BaseModel):
     )
 
 
-@flow(name="order-report")
+@flow(name="order-report", on_failure=[told], on_crashed=[told], on_completion=[well])
 async def order_report(
     request: OrderReportParameters = OrderReportParameters(),  # noqa: B008 (frozen)
 ) -> State[Any]:

@@ -139,6 +139,17 @@ class AlertSettings(Section):
             raise ValueError(f"{name} is no time zone, such as America/New_York") from None
 
 
+class SlaSettings(Section):
+    """What connection-sla promises."""
+
+    objective: float = Field(
+        0.999, gt=0.5, lt=1, description="Share of the scheduled time that the session is ready."
+    )
+    hours: Literal["regular", "always"] = Field(
+        "regular", description="regular: market hours of New York; announced windows never count."
+    )
+
+
 class LogSettings(Section):
     """Structured logs on standard error."""
 
@@ -195,6 +206,7 @@ class Settings(BaseSettings):
     sinks: SinkSettings = SinkSettings()
     orders: OrderSettings = OrderSettings()
     alerts: AlertSettings = AlertSettings()
+    sla: SlaSettings = SlaSettings()
     log: LogSettings = LogSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()

@@ -47,6 +47,7 @@ class IncidentKind(StrEnum):
     sla_check_silent = "sla_check_silent"
     latency_high = "latency_high"
     flow_failed = "flow_failed"
+    slo_burning = "slo_burning"
 
 
 SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
@@ -69,6 +70,7 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.sla_check_silent: Severity.critical,
     IncidentKind.latency_high: Severity.warning,
     IncidentKind.flow_failed: Severity.warning,
+    IncidentKind.slo_burning: Severity.warning,
 }
 
 

@@ -218,5 +218,13 @@ def deploy_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     return ChildSpec("deploy", argv, plan.log("deploy"), environ, cwd=plan.project, stop_s=2.0)
 
 
+def automations_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
+    """Return the command that makes Prefect's automations: killed runs are crashed, and told of."""
+    argv = (sys.executable, "-m", "flows.automations")
+    return ChildSpec(
+        "automations", argv, plan.log("automations"), environ, cwd=plan.project, stop_s=2.0
+    )
+
+
 def _prefect() -> tuple[str, ...]:
     return (sys.executable, "-m", "prefect")

@@ -201,6 +201,7 @@ class Stack:
         self._announce("registering the deployments")
         assert self._crew is not None
         await self._crew.run_once(plans.deploy_child(self.plan, environ))
+        await self._crew.run_once(plans.automations_child(self.plan, environ))
         await _until_asked(
             lambda address: prefect_api.state(address).ready, api, "the worker is not online"
         )
