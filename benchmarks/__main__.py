@@ -10,7 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import capture, drain, figures, first_quote, intent, spool_drain, tick_rate
+from benchmarks import (
+    capture,
+    compression,
+    drain,
+    figures,
+    first_quote,
+    intent,
+    peer,
+    spool_drain,
+    tick_rate,
+)
 from benchmarks.figures import Figure
 from ibcore import log
 from ibcore.config import LogSettings
@@ -29,6 +39,8 @@ BENCHMARKS = (
     Benchmark(tick_rate.NAMES, lambda seconds: tick_rate.measure(seconds=seconds)),
     Benchmark(tick_rate.QUIET_NAMES, lambda seconds: tick_rate.measure_quiet(seconds=seconds)),
     Benchmark(drain.NAMES, lambda _: drain.measure()),
+    Benchmark(peer.NAMES, lambda _: peer.measure()),
+    Benchmark(compression.NAMES, lambda _: compression.measure()),
     Benchmark(spool_drain.NAMES, lambda _: spool_drain.measure()),
     Benchmark(intent.NAMES, lambda _: intent.measure()),
     Benchmark(first_quote.NAMES, lambda _: first_quote.measure()),

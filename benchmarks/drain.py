@@ -56,7 +56,7 @@ def measure() -> list[Figure]:
         Path(folder).chmod(0o755)
         with Server(Path(folder) / "home") as server:
             db.migrate(server.url())
-            rows = _rows()
+            rows = make_rows(ROWS)
             file = Path(folder) / "quote.bin"
             file.write_bytes(pgbinary.COPY_HEADER + pgbinary.quotes(rows) + pgbinary.COPY_TRAILER)
             file.chmod(0o644)
@@ -85,30 +85,38 @@ def _rounds(url: str, rows: list[Quote], file: Path, *, bare: sql.SQL) -> tuple[
     return statistics.median(ours for _, ours in pairs), statistics.median(b for b, _ in pairs)
 
 
-def _rows() -> list[Quote]:
+def make_rows(count: int) -> list[Quote]:
+    """Return quotes of 100 instruments."""
     dice, now = random.Random(7), now_us()
     return [
         Quote(now + seq, now + seq, dice.randrange(1, 101), seq, 1, "ib", "live", 1,
               dice.uniform(10, 500), 100.0, dice.uniform(10, 500), 200.0)
-        for seq in range(1, ROWS + 1)
+        for seq in range(1, count + 1)
     ]  # fmt: skip
 
 
 def _ours(url: str, rows: list[Quote]) -> float:
+    return ROWS / drain(url, rows)
+
+
+def drain(
+    url: str,
+    rows: list[Quote],
+    *,
+    batch_rows: int = BATCH_ROWS,
+    group_batches: int = GROUP_BATCHES,
+) -> float:
+    """Commit `rows` into empty tables as a backlog is drained; return the seconds it took."""
     _empty(url)
-    return ROWS / _drain(url, rows)
-
-
-def _drain(url: str, rows: list[Quote]) -> float:
     writer = Writer.connect(url, "bench")
     origin, latest = Origin(uuid4(), "bench", 1), Latest()
     start = monotonic()
     batches = []
-    for number, first in enumerate(range(0, ROWS, BATCH_ROWS), 1):
-        keep = rows[first : first + BATCH_ROWS]
+    for number, first in enumerate(range(0, len(rows), batch_rows), 1):
+        keep = rows[first : first + batch_rows]
         batch = OpenBatch(keep)
         batches.append(batch.seal(number, latest, origin=origin, now_us=now_us(), keep=keep))
-        if len(batches) == GROUP_BATCHES:
+        if len(batches) == group_batches:
             writer.commit(batches)
             batches = []
     if batches:

@@ -58,11 +58,24 @@ class Life(NamedTuple):
 class Rig:
     """The processes of one measurement."""
 
-    def __init__(self, home: Path, *, rate: int, seconds: float) -> None:
-        """`seconds`: how long it may run at most, for the simulator's ledger."""
+    def __init__(
+        self,
+        home: Path,
+        *,
+        rate: int,
+        seconds: float,
+        lines: int = LINES,
+        cadence: float | None = None,
+    ) -> None:
+        """`seconds`: how long it may run at most, for the simulator's ledger.
+
+        `cadence`: IB's own pace by this factor, instead of a rate; the ledger keeps nothing then.
+        """
         self.home = home
         self.rate = rate
-        self._limit = int(rate * (seconds + 60))
+        self._lines = lines
+        self._cadence = cadence
+        self._limit = int(rate * (seconds + 60)) if cadence is None else 1
         self._server = Server(home)
         self._stack = ExitStack()
         self._sidecar = ExitStack()
@@ -76,7 +89,7 @@ class Rig:
             self.url = self._server.url()
             db.migrate(self.url)
             self._start_simulator()
-            watch(self.url)
+            watch(self.url, self._lines)
         except BaseException:
             self.close()
             raise
@@ -108,7 +121,9 @@ class Rig:
         before = self.count("SELECT coalesce(max(epoch), 0) FROM ibkeeper.sidecar")
         argv, log = ["-m", "sidecar"], self.home / "sidecar.log"
         self.sidecar = self._sidecar.enter_context(processes.running(argv, log, **environ))
-        self.wait_for(lambda: self.count(ACTIVE) == LINES and self._streams(before), "100 lines")
+        self.wait_for(
+            lambda: self.count(ACTIVE) == self._lines and self._streams(before), "the lines"
+        )
 
     def end_sidecar(self) -> Life:
         """Stop it in good order."""
@@ -191,7 +206,11 @@ class Rig:
     def _start_simulator(self) -> None:
         argv = ["-m", "ibcore.cli", "sim", "run", "--port", str(self._port)]
         argv += ["--control-port", str(self._control)]
-        argv += ["--rate", str(self.rate), "--ledger-limit", str(self._limit)]
+        argv += ["--ledger-limit", str(self._limit)]
+        if self._cadence is None:
+            argv += ["--rate", str(self.rate)]
+        else:
+            argv += ["--cadence", str(self._cadence)]
         self._stack.enter_context(processes.running(argv, self.home / "sim.log"))
         processes.wait_for(lambda: _listens(self._control), "the simulator", within_s=30)
 
@@ -207,8 +226,8 @@ class Rig:
                 process.send_signal(number)
 
 
-def watch(url: str) -> None:
-    """Put LINES contracts of the simulator's own catalogue on the watch list."""
+def watch(url: str, lines: int) -> None:
+    """Put `lines` contracts of the simulator's own catalogue on the watch list."""
     source = open_source(SimConfig())
     stocks = list(source.universe.stocks.values())
     options = [
@@ -216,7 +235,7 @@ def watch(url: str) -> None:
         for stock in stocks
         for option in near(source.universe.options(stock.symbol), source.spot_of(stock))
     ]
-    chosen = [describe(contract) for contract in [*stocks, *options][:LINES]]
+    chosen = [describe(contract) for contract in [*stocks, *options][:lines]]
     with psycopg.connect(url, autocommit=True) as conn, conn.cursor() as cursor:
         cursor.executemany(WATCH, chosen)
 

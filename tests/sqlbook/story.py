@@ -21,6 +21,8 @@ from tests.integration.recording import select, until
 from tests.integration.streaming import streaming, watch
 
 TICKS = 6_000
+# No promise is held to it: a busy machine may take its time.
+PATIENCE_S = 50.0
 MARKET = ("quote", "trade", "greeks", "instrument_stat")
 _ASK = "INSERT INTO ibkeeper.request (kind, payload, deadline_at) VALUES (%s, %s, now() + '1 min')"
 _TIMED = "SELECT FROM ibkeeper.feed_minute WHERE latency_p99_ms > 0"
@@ -125,9 +127,9 @@ async def _record(url: str) -> None:
         async with streaming(url, gateway) as parts:
             with psycopg.connect(url, autocommit=True) as conn:
                 conn.execute(_ASK, [KIND, json.dumps(_SNAPSHOT)])
-            await until(lambda: _snapshot_taken(url))
-            await until(lambda: parts.recorder.stats().ticks_total > TICKS)
-            await until(lambda: bool(select(url, _TIMED)))
+            await until(lambda: _snapshot_taken(url), within_s=PATIENCE_S)
+            await until(lambda: parts.recorder.stats().ticks_total > TICKS, within_s=PATIENCE_S)
+            await until(lambda: bool(select(url, _TIMED)), within_s=PATIENCE_S)
 
 
 def _snapshot_taken(url: str) -> bool:
