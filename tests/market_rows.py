@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,7 +17,7 @@ from psycopg import sql
 
 Row = dict[str, Any]
 Bars = dict[tuple[datetime, int], Row]
-CHUNK = 100
+PAGE_CHARS = 30_000
 ORIGIN = datetime(2000, 1, 1, tzinfo=timezone.utc)
 RANK = {"tick_by_tick": 1, "rt_trade_volume": 2, "rt_volume": 3, "last": 4}
 IN_NO_BAR = {"frozen", "delayed_frozen", "indicative"}
@@ -68,8 +68,18 @@ def insert(conn: psycopg.Connection[Any], table: str, rows: Sequence[Mapping[str
     statement = sql.SQL(
         "INSERT INTO {} ({}) SELECT {} FROM jsonb_populate_recordset(NULL::{}, %s::jsonb)"
     ).format(name, columns, columns, name)
-    for first in range(0, len(rows), CHUNK):
-        conn.execute(statement, [json.dumps(rows[first : first + CHUNK], default=str)])
+    for page in _pages([json.dumps(row, default=str) for row in rows]):
+        conn.execute(statement, [f"[{','.join(page)}]"])
+
+
+def _pages(texts: Sequence[str]) -> Iterator[list[str]]:
+    page: list[str] = []
+    for text in texts:
+        if page and sum(map(len, page)) + len(text) > PAGE_CHARS:
+            yield page
+            page = []
+        page.append(text)
+    yield page
 
 
 def bars(quoted: Iterable[Row], traded: Iterable[Row], step: timedelta) -> Bars:

@@ -11,7 +11,7 @@ from tests.sqlbook.book import Recipe, recipes, run
 from tests.sqlbook.plans import plan_of
 
 # One recording for all: not on several workers, each with its own.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]  # the first waits for the story
 
 RECIPES = [pytest.param(recipe, id=f"{recipe.number}") for recipe in recipes()]
 
