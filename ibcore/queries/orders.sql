@@ -75,7 +75,8 @@ SELECT coalesce(max(order_id), 0) AS order_id FROM ibkeeper.order_id_high
 
 -- order_load --
 -- What may still move, and what may still be heard of.
-SELECT i.*, n.con_id FROM ibkeeper.order_intent i
+SELECT i.*, n.con_id, n.time_zone, n.trading_hours, n.liquid_hours, n.multiplier
+  FROM ibkeeper.order_intent i
   LEFT JOIN ibkeeper.instrument n ON n.id = i.instrument_id
  WHERE i.client_id = %(client_id)s AND i.sidecar = %(sidecar)s AND i.order_id IS NOT NULL
    AND (i.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown')

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import anyio
-from ib_async import IB, OrderState
+from ib_async import IB, Contract, Order, OrderState
 
 from ibcore import db
 from ibcore.clock import monotonic, utcnow
@@ -208,13 +208,20 @@ class Engine:
         if tracked.kind is IntentKind.cancel:
             client.cancelOrder(tracked.order_id, "")
         else:
-            terms = row.get("terms") or row
-            parent = self.book.get(terms["parent_id"])
-            order = wire.order(
-                terms, parent_order_id=parent.order_id if parent else 0, transmit=last
-            )
-            client.placeOrder(tracked.order_id, wire.contract(terms), order)
+            contract, order = self._order(row.get("terms") or row, last=last)
+            client.placeOrder(tracked.order_id, contract, order)
         self.pacer.sent(monotonic())
+
+    def _order(self, terms: Mapping[str, Any], *, last: bool) -> tuple[Contract, Order]:
+        parent = self.book.get(terms["parent_id"])
+        try:
+            parent_id = parent.order_id if parent else 0
+            order = wire.order(terms, parent_order_id=parent_id, transmit=last)
+            return wire.contract(terms), order
+        except Exception as bug:
+            # Terms that our own code cannot write: no byte of it has left.
+            log.exception("order_not_written")
+            raise ConnectionError(f"a fault of ibkeeper ({type(bug).__name__})") from bug
 
     async def paced(self) -> None:
         """Wait for the next frame's turn."""
@@ -268,7 +275,10 @@ class Engine:
             await self.paced()
             if self._ib is None or self.gate.why_no_cancel() is not None:
                 return count
-            self._ib.client.cancelOrder(tracked.order_id, "")
+            try:
+                self._ib.client.cancelOrder(tracked.order_id, "")
+            except ConnectionError:  # the socket is closed, and the session is about to say so
+                return count
             self.pacer.sent(monotonic())
             tracked.cancel_sent_at = monotonic()
             count += 1

@@ -97,18 +97,38 @@ class Sender:
         return () if self._engine.gate.why_no_cancel() else CANCELS
 
     async def _next(self, conn: db.Connection, kinds: tuple[str, ...]) -> bool:
-        """Take one intent (and its children) as far as it goes; False: there is none."""
-        with db.translated():
-            async with conn.transaction():
-                values = {"kinds": list(kinds), "accounts": list(self._engine.gate.accounts)}
-                claimed = await _run(conn, "order_claim", values)
-                if not claimed:
-                    return False
-                ready = await self._prepare(conn, claimed[0])
+        """Take one intent (and its children) as far as it goes; False: not now."""
+        values = {"kinds": list(kinds), "accounts": list(self._engine.gate.accounts)}
+        claimed: list[Row] = []
+        try:
+            with db.translated():
+                async with conn.transaction():
+                    claimed = await _run(conn, "order_claim", values)
+                    if not claimed:
+                        return False
+                    ready = await self._prepare(conn, claimed[0])
+        except ConnectionError as gone:
+            log.warning("orders_claim_given_back", why=str(gone))  # rolled back: nothing happened
+            return False
+        except DatabaseUnavailable:
+            raise
+        except Exception as bug:
+            log.exception("order_not_understood")
+            await self._set_aside(conn, claimed, bug)
+            return True
         crash.point("after_submitting")
         for tracked in ready:
             await self._engine.send(tracked, last=tracked is ready[-1])
         return True
+
+    async def _set_aside(self, conn: db.Connection, claimed: list[Row], bug: Exception) -> None:
+        """Refuse what our own code cannot take: it must not stop every order behind it."""
+        if not claimed:
+            raise bug
+        log.error("order_set_aside", intent=str(claimed[0]["id"]), why=type(bug).__name__)
+        reason = f"A fault of ibkeeper: {type(bug).__name__}. Nothing was sent; see the log."
+        refused = {"id": claimed[0]["id"], "state": "refused", "reason": reason}
+        await _run(conn, "order_refuse", refused)
 
     async def _prepare(self, conn: db.Connection, row: Row) -> list[Tracked]:
         match IntentKind(row["kind"]):

@@ -34,6 +34,7 @@ class System:
     port: int = field(default_factory=free_port)
     control_port: int = field(default_factory=free_port)
     name: str = "main"
+    settings: dict[str, str] = field(default_factory=dict)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_gateway(self, *options: str) -> None:
@@ -107,6 +108,7 @@ class System:
             "IBKEEPER_HOME": str(self.home),
             "IBKEEPER_GATEWAY__PORT": str(self.port),
             "IBKEEPER_SIDECAR__NAME": self.name,
+            **self.settings,
         }
         with (self.home / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)

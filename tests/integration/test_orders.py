@@ -140,3 +140,32 @@ async def test_orders_of_others_are_recorded_and_told(desk: Trading, gateway: Ga
     assert desk.ask("SELECT intent_id FROM ibkeeper.order_event WHERE kind = 'external'") == [
         {"intent_id": None}
     ]
+
+
+async def test_an_order_of_an_earlier_start_can_be_changed(
+    db_url: str, tmp_path: Path, gateway: Gateway
+) -> None:
+    async with trading(db_url, tmp_path, gateway) as before:
+        await before.submit("one", line(10))
+        await before.until("one", "acked")
+    async with trading(db_url, tmp_path, gateway) as after:
+        async with db.opened(after.url, application="test") as conn:
+            assert await submit.modify(conn, "one", 1, limit_price=2) == 1
+        await eventually(lambda: after.states("one", "modify") == ["done"])
+
+
+async def test_what_cannot_be_understood_is_set_aside_and_the_rest_goes(desk: Trading) -> None:
+    await desk.submit("one", line(1))
+    await desk.until("one", "acked")
+    made = await desk.submit("two", line(2), line(3), ttl_s=60)
+    assert made.new == 2
+    await desk.until("two", "acked", "acked")
+    desk.desk.engine.gate.accounts = ()  # nobody takes it yet
+    await desk.submit("three", line(4, order_type="TRAIL", trail_percent=1), line(5))
+    fresh_quote(desk.url, 600, 700)
+    desk.ask(
+        "UPDATE ibkeeper.order_intent SET algo = 'Adaptive', algo_params = '[1]'"
+        " WHERE order_type = 'TRAIL' RETURNING id"
+    )
+    desk.desk.engine.gate.accounts = ("DU1234567",)
+    await desk.until("three", "not_sent", "acked")
