@@ -1,7 +1,8 @@
 """How near our idempotent writer comes to a bare COPY of the same rows on the server.
 
 Ours: rows as the feed makes them -> sealed and encoded -> COPY over the socket, ledger,
-`quote_latest`, NOTIFY, commit, 20,000 rows to a transaction as when a backlog is drained.
+`quote_latest`, NOTIFY, commit, 20,000 rows to a transaction as when a backlog is drained. As in
+the sidecar, one thread seals what comes next while another commits.
 Bare: `COPY ibkeeper.quote FROM file` inside the server, one transaction of all rows, the same
 partition and indexes, nothing else. Alternating, the median of three rounds each.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,7 +28,7 @@ from ibcore.clock import monotonic, now_us
 from ibcore.domain import Quote
 from ibcore.embedded import Server
 from sidecar import pgbinary
-from sidecar.batch import OpenBatch, Origin
+from sidecar.batch import Batch, OpenBatch, Origin
 from sidecar.latest import Latest
 from sidecar.writer import Writer
 
@@ -111,17 +113,22 @@ def drain(
     writer = Writer.connect(url, "bench")
     origin, latest = Origin(uuid4(), "bench", 1), Latest()
     start = monotonic()
-    batches = []
+    batches: list[Batch] = []
+    lane, under_way = ThreadPoolExecutor(1), Future[None]()
+    under_way.set_result(None)
     for number, first in enumerate(range(0, len(rows), batch_rows), 1):
         keep = rows[first : first + batch_rows]
         batch = OpenBatch(keep)
         batches.append(batch.seal(number, latest, origin=origin, now_us=now_us(), keep=keep))
         if len(batches) == group_batches:
-            writer.commit(batches)
+            under_way.result()
+            under_way = lane.submit(writer.commit, batches)
             batches = []
+    under_way.result()
     if batches:
         writer.commit(batches)
     took = monotonic() - start
+    lane.shutdown()
     writer.close()
     return took
 
