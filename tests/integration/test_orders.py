@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ib_async import LimitOrder, Stock
+from psycopg.types.json import Jsonb
 
 from ibcore import db
 from ibcore.batch import submit
@@ -169,3 +171,76 @@ async def test_what_cannot_be_understood_is_set_aside_and_the_rest_goes(desk: Tr
     )
     desk.desk.engine.gate.accounts = ("DU1234567",)
     await desk.until("three", "not_sent", "acked")
+
+
+INSERT = """
+INSERT INTO ibkeeper.order_intent (batch_id, line, parent_id, account, instrument_id, legs, symbol,
+       sec_type, side, quantity, order_type, limit_price, stop_price, tif, oca_group, algo,
+       algo_params, not_after)
+SELECT %s, %s, %s, 'DU1234567', CASE WHEN %s::jsonb IS NULL THEN i.id END, %s, 'SPY', %s, %s, 10,
+       %s, %s, %s, 'DAY', %s, %s, %s, now() + interval '1 minute'
+  FROM ibkeeper.instrument i WHERE i.symbol = 'SPY' RETURNING id"""
+
+
+def a_row(desk: Trading, batch: object, number: int, **values: Any) -> Any:
+    """Insert an intent with what only rows can say."""
+    row = {"parent": None, "legs": None, "sec_type": "STK", "side": "BUY", "type": "LMT"}
+    row |= {"limit": 1, "stop": None, "oca": None, "algo": None, "params": None, **values}
+    legs = None if row["legs"] is None else Jsonb(row["legs"])
+    params = None if row["params"] is None else Jsonb(row["params"])
+    (made,) = desk.ask(
+        INSERT, batch, number, row["parent"], legs, legs, row["sec_type"], row["side"],
+        row["type"], row["limit"], row["stop"], row["oca"], row["algo"], params,
+    )  # fmt: skip
+    return made["id"]
+
+
+def a_batch(desk: Trading) -> Any:
+    (made,) = desk.ask(
+        "INSERT INTO ibkeeper.order_batch (key, body_hash, submitted_by)"
+        " VALUES ('rows', '', 'a test') RETURNING id"
+    )
+    return made["id"]
+
+
+async def test_a_bracket_goes_together_and_its_children_wait_for_the_parent(desk: Trading) -> None:
+    accounts, desk.desk.engine.gate.accounts = desk.desk.engine.gate.accounts, ()
+    batch = a_batch(desk)
+    parent = a_row(desk, batch, 1, limit=3)
+    a_row(desk, batch, 2, parent=parent, side="SELL", limit=5000)
+    a_row(desk, batch, 3, parent=parent, side="SELL", type="STP", limit=None, stop=1)
+    desk.desk.engine.gate.accounts = accounts
+    await desk.until("rows", "acked", "acked", "acked")
+    assert len(desk.placed()) == 3
+    await desk.gateway.fault("fill", order=desk.placed()[0][1])
+    await desk.until("rows", "filled", "acked", "acked")
+    await desk.gateway.fault("fill", order=desk.placed()[1][1])
+    await desk.until("rows", "filled", "filled", "cancelled")  # one takes the other with it
+
+
+async def test_a_bracket_is_refused_as_a_whole(desk: Trading) -> None:
+    desk.ask(
+        "INSERT INTO ibkeeper.risk_limit (name, value, set_by) VALUES ('denied_instruments',"
+        " 'SPY', 'ann') RETURNING id"
+    )
+    accounts, desk.desk.engine.gate.accounts = desk.desk.engine.gate.accounts, ()
+    batch = a_batch(desk)
+    a_row(desk, batch, 2, parent=a_row(desk, batch, 1), side="SELL", limit=5000)
+    desk.desk.engine.gate.accounts = accounts
+    await desk.until("rows", "refused", "refused")
+    assert desk.placed() == []
+
+
+async def test_algorithms_groups_and_combinations_are_passed_through(desk: Trading) -> None:
+    batch = a_batch(desk)
+    a_row(desk, batch, 1, algo="Adaptive", params={"adaptivePriority": "Normal"})
+    a_row(desk, batch, 2, limit=2, oca="either")
+    a_row(desk, batch, 3, limit=3, oca="either")
+    legs = [
+        {"con_id": 756733, "ratio": 1, "action": "BUY"},
+        {"con_id": 265598, "ratio": 1, "action": "SELL"},
+    ]
+    a_row(desk, batch, 4, legs=legs, sec_type="BAG", limit=-5000)
+    await desk.until("rows", "acked", "acked", "acked", "acked")
+    await desk.gateway.fault("fill", order=desk.placed()[1][1])
+    await desk.until("rows", "acked", "filled", "cancelled", "acked")
