@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks import (
     capture,
+    chain,
     compression,
     drain,
     figures,
@@ -43,6 +44,7 @@ BENCHMARKS = (
     Benchmark(compression.NAMES, lambda _: compression.measure()),
     Benchmark(spool_drain.NAMES, lambda _: spool_drain.measure()),
     Benchmark(intent.NAMES, lambda _: intent.measure()),
+    Benchmark(chain.NAMES, lambda _: chain.measure()),
     Benchmark(first_quote.NAMES, lambda _: first_quote.measure()),
 )
 

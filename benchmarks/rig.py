@@ -175,7 +175,7 @@ class Rig:
         """Return the rows that what was sent must become: session -> contract -> rows."""
         oracles: dict[tuple[int, int], LineOracle] = {}
         lines: dict[int, dict[int, list[Expected]]] = {}
-        for tick in _ask(self._control, {"do": "ledger"}):
+        for tick in ask(self._control, {"do": "ledger"}):
             if "con_id" in tick:
                 session, con_id = tick["session_no"], tick["con_id"]
                 oracle = oracles.setdefault((session, con_id), LineOracle())
@@ -184,7 +184,7 @@ class Rig:
 
     def placed(self) -> dict[int, int]:
         """Return when each order reached the gateway, by order id, in ns since 1970."""
-        said = list(_ask(self._control, {"do": "orders"}))
+        said = list(ask(self._control, {"do": "orders"}))
         return {one["order_id"]: one["at_ns"] for one in said if one.get("what") == "placed"}
 
     def judge(self, *lives: Life) -> Verdict:
@@ -212,7 +212,7 @@ class Rig:
         else:
             argv += ["--cadence", str(self._cadence)]
         self._stack.enter_context(processes.running(argv, self.home / "sim.log"))
-        processes.wait_for(lambda: _listens(self._control), "the simulator", within_s=30)
+        processes.wait_for(lambda: listens(self._control), "the simulator", within_s=30)
 
     def _streams(self, before: int) -> bool:
         newest = "SELECT coalesce(max(epoch), 0) FROM ibkeeper.ingest_batch"
@@ -240,7 +240,8 @@ def watch(url: str, lines: int) -> None:
         cursor.executemany(WATCH, chosen)
 
 
-def _ask(control: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def ask(control: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Ask the simulator; yield its answers, a JSON object a line."""
     with (
         socket.create_connection(("127.0.0.1", control), timeout=300) as connection,
         connection.makefile("rwb") as stream,
@@ -253,6 +254,7 @@ def _ask(control: int, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield orjson.loads(stream.readline())
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Say whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

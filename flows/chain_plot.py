@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 LINES_AT_MOST: Final = 8
+DEVIATIONS: Final = 3.5
+NARROWEST: Final = 0.03
 _SIZE: Final = (11.0, 4.2)
 
 
@@ -25,12 +28,20 @@ def picture(rows: Sequence[Mapping[str, Any]], *, title: str) -> bytes | None:
     for row in rows:
         if row["iv"] is not None:
             by_expiry.setdefault(row["expiry"], []).append(row)
-    return _drawn(by_expiry, title) if by_expiry else None
+    shown = {expiry: _near_the_money(found) for expiry, found in by_expiry.items()}
+    return _drawn(shown, title) if shown else None
 
 
 def markdown(png: bytes, *, caption: str) -> str:
     """Return the picture as markdown that needs nothing from outside."""
     return f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})\n\n{caption}\n"
+
+
+def _near_the_money(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Leave out wings so far away that they would flatten everything that is traded."""
+    middle = min(rows, key=lambda row: abs(row["log_moneyness"]))
+    reach = max(NARROWEST, DEVIATIONS * middle["iv"] * math.sqrt(middle["years"]))
+    return [row for row in rows if abs(row["log_moneyness"]) <= reach]
 
 
 def _drawn(by_expiry: Mapping[date, Sequence[Mapping[str, Any]]], title: str) -> bytes:

@@ -18,6 +18,9 @@ from ibcore.option_model import DAYS_A_YEAR
 NEAR: Final = 0.10  # of the spot
 LEAST_PAIRS: Final = 3
 LARGEST_RATE: Final = 0.25
+LARGEST_ERROR: Final = 0.02  # of the rate
+# Nearer to the expiry a rate is lost in the spreads, and matters to no price.
+LEAST_YEARS: Final = 7 / DAYS_A_YEAR
 _CLOSE: Final = time(16, 0)
 
 
@@ -53,17 +56,23 @@ def parity(pairs: Iterable[Pair], *, spot: float, years: float) -> Parity:
     near = [pair for pair in pairs if abs(pair.strike - spot) <= NEAR * spot]
     if not near:
         return Parity(spot, None, 0)
-    if len(near) >= LEAST_PAIRS and years > 0 and (line := _line(near)) is not None:
-        discount, forward = line
-        rate = -math.log(discount) / years if discount > 0 else math.inf
-        if abs(rate) <= LARGEST_RATE and forward > 0:
-            return Parity(forward, rate, len(near))
+    if len(near) >= LEAST_PAIRS and years >= LEAST_YEARS and (line := _line(near)) is not None:
+        rate = -math.log(line.discount) / years
+        sure = line.error / line.discount / years <= LARGEST_ERROR and abs(rate) <= LARGEST_RATE
+        if line.forward > 0:
+            return Parity(line.forward, rate if sure else None, len(near))
     nearest = min(near, key=lambda pair: abs(pair.call - pair.put))
     return Parity(nearest.strike + nearest.call - nearest.put, None, len(near))
 
 
-def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
-    """Return (discount, forward) of the least-squares line through the pairs."""
+class _Line(NamedTuple):
+    discount: float
+    forward: float
+    error: float  # standard error of the discount
+
+
+def _line(pairs: Sequence[Pair]) -> _Line | None:
+    """Return the least-squares line through the pairs; None where it rises."""
     count = len(pairs)
     strike = sum(pair.strike for pair in pairs) / count
     gap = sum(pair.call - pair.put for pair in pairs) / count
@@ -71,4 +80,8 @@ def _line(pairs: Sequence[Pair]) -> tuple[float, float] | None:
     if spread == 0:
         return None
     slope = sum((p.strike - strike) * (p.call - p.put - gap) for p in pairs) / spread
-    return None if slope >= 0 else (-slope, strike - gap / slope)
+    if slope >= 0:
+        return None
+    missed = sum((p.call - p.put - gap - slope * (p.strike - strike)) ** 2 for p in pairs)
+    error = math.sqrt(missed / (count - 2) / spread)
+    return _Line(-slope, strike - gap / slope, error)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
-from ib_async import IB
 from psycopg.conninfo import conninfo_to_dict
 
 from ibcore import backfill, chain, db, roles
@@ -25,11 +24,11 @@ from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
-from ibcore.policy import LineBudget, Pacer
+from ibcore.policy import LineBudget
 from sidecar import alarm
 from sidecar import stream as stream_part
+from sidecar import sweep as sweep_part
 from sidecar.backfill.handler import GapBackfill
-from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
@@ -44,14 +43,12 @@ from sidecar.requests import RequestWorker
 from sidecar.session import Session
 from sidecar.spool_alarm import spool_told
 from sidecar.stream import Stream
-from sidecar.tap import LineTap
-from sidecar.tick_sink import TickSink
+from sidecar.sweep import SweepPart
 from sidecar.watch import Watcher
 
 log = get_logger(__name__)
 
 DEFAULT_HOST: Final = "127.0.0.1"
-SWEEP: Final = "sweep"
 # From the signal to the end of the process, whatever the database does: drain_s and this.
 LAST_WORDS_S: Final = 0.7
 
@@ -67,7 +64,7 @@ class Parts:
     rejects: RejectKeeper
     incidents: IncidentBoard
     streaming: Stream
-    sweep: Session
+    sweep: SweepPart
     requests: RequestWorker
     budget: LineBudget
     orders: OrdersDesk | None
@@ -87,7 +84,7 @@ class Parts:
         """Return what produces: ended first."""
         return {
             **self.streaming.workers(),
-            "session sweep": self.sweep.run,
+            **self.sweep.workers(),
             "requests": self.requests.run,
             **(self.orders.workers() if self.orders else {}),
         }
@@ -151,18 +148,18 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         incidents=incidents,
         budget=budget,
     )
-    tap = LineTap()
-    sweep = _sweep_session(settings, tap, journal)
-    pacer = Pacer(gateway.messages_per_s)
+    sweep = sweep_part.assemble(
+        settings, endpoint=lambda offset: _endpoint(settings, offset), journal=journal
+    )
     orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
-    snapshots = ChainSnapshots([Lane(sweep, tap, pacer)], budget=budget, url=url)
+    snapshots = ChainSnapshots(sweep.lanes, budget=budget, url=url)
     requests = RequestWorker(
         url,
         sidecar=name,
         epoch=epoch,
         handlers={
             chain.KIND: snapshots,
-            backfill.KIND: GapBackfill(url, sweep, sidecar=name, pacer=pacer),
+            backfill.KIND: GapBackfill(url, sweep.session, sidecar=name, pacer=sweep.pacer),
             **(orders.handlers() if orders else {}),
         },
         poll_s=settings.sidecar.poll_s,
@@ -182,21 +179,6 @@ def _orders(settings: Settings, url: str, epoch: int, journal: Journal) -> Order
 def _endpoint(settings: Settings, offset: int) -> Endpoint:
     gateway = settings.gateway
     return Endpoint(gateway.host or DEFAULT_HOST, gateway.port, gateway.client_id + offset)
-
-
-def _sweep_session(settings: Settings, sink: TickSink, journal: Journal) -> Session:
-    def on_ready(ib: IB) -> None:
-        ib.client.reqMarketDataType(settings.gateway.market_data_type)
-
-    return Session(
-        _endpoint(settings, 1),
-        role=SWEEP,
-        gateway=settings.gateway,
-        defaults=settings.defaults,
-        journal=journal,
-        sink=sink,
-        on_ready=on_ready,
-    )
 
 
 class _Run:

@@ -56,20 +56,26 @@ class Archive:
         return cells
 
     async def keep(
-        self, place: Place, expiry: str, right: str, found: Sequence[ContractDetails]
-    ) -> list[Listed]:
-        """Store what IB listed just now; return it."""
-        strikes = sorted({one.contract.strike for one in found if one.contract is not None})
-        row = {**place._asdict(), "expiry": expiry_of(expiry), "right": right, "strikes": strikes}
+        self, place: Place, answers: Mapping[tuple[str, str], Sequence[ContractDetails]]
+    ) -> Cells:
+        """Store what IB listed just now, by expiry and right; return it."""
+        described = [one for found in answers.values() for one in found]
         async with db.opened(self._url, application="chain listing") as connection:
             with db.translated():
-                async with connection.transaction():
-                    ids = await instruments.upsert(connection, found)
-                    await connection.execute(db.QUERIES["chain_listing_upsert"], row)
-        contracts = [one.contract for one in found if one.contract is not None]
-        listed = [Listed(contract, ids[contract.conId]) for contract in contracts]
-        self._memory.setdefault(place, {})[expiry, right] = listed
-        return listed
+                async with connection.transaction(), connection.cursor() as cursor:
+                    ids = await instruments.upsert(connection, described)
+                    rows = [_row(place, *cell, found) for cell, found in answers.items()]
+                    await cursor.executemany(db.QUERIES["chain_listing_upsert"], rows)
+        cells = {
+            cell: [
+                Listed(one.contract, ids[one.contract.conId])
+                for one in found
+                if one.contract is not None
+            ]
+            for cell, found in answers.items()
+        }
+        self._memory.setdefault(place, {}).update(cells)
+        return cells
 
     async def _read(self, place: Place, expiries: Sequence[str]) -> Cells:
         days = [expiry_of(expiry) for expiry in expiries]
@@ -85,6 +91,11 @@ class Archive:
                         if row["id"] is not None:
                             cell.append(Listed(_contract(row, place), row["id"]))
         return cells
+
+
+def _row(place: Place, expiry: str, right: str, found: Sequence[ContractDetails]) -> dict[str, Any]:
+    strikes = sorted({one.contract.strike for one in found if one.contract is not None})
+    return {**place._asdict(), "expiry": expiry_of(expiry), "right": right, "strikes": strikes}
 
 
 def _contract(row: Mapping[str, Any], place: Place) -> Contract:

@@ -7,10 +7,13 @@ nothing again; it is asked anew when IB's list of expiries and strikes has chang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Final, NamedTuple
 
+import anyio
 from ib_async import IB, Contract, ContractDetails, FuturesOption, Option
 
 from ibcore.chain import ChainRequest
@@ -24,6 +27,9 @@ from sidecar.chain_plan import ChainClass
 from sidecar.inquiry import contract_details, option_classes
 from sidecar.qualify import Ambiguous, Failed, Outcome, Qualified, TimedOut, Unknown, qualify
 from sidecar.refusal import Refused
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
 
 ANSWER_S: Final = 10.0
 NOTHING_STORED: Final = "Nothing was stored."
@@ -89,14 +95,20 @@ class Listing:
         about = _contract(underlying)
         place = Place(about.conId, chain.trading_class, chain.exchange, today, chain.hash)
         known = await self._archive.known(place, wanted.expiries)
-        found: list[Listed] = []
-        for expiry in wanted.expiries:
-            for right in wanted.rights:
-                if (listed := known.get((expiry, right))) is None:
-                    answer = await self._ask(ib, _wildcard(about, chain, expiry, right=right))
-                    listed = await self._archive.keep(place, expiry, right, answer)
-                found += listed
-        return found
+        cells = [(expiry, right) for expiry in wanted.expiries for right in wanted.rights]
+        answers: dict[tuple[str, str], list[ContractDetails]] = {}
+
+        async def one(expiry: str, right: str) -> None:
+            question = _wildcard(about, chain, expiry, right=right)
+            answers[expiry, right] = await self._ask(ib, question)
+
+        async with collapsed(), anyio.create_task_group() as questions:
+            for expiry, right in cells:
+                if (expiry, right) not in known:
+                    questions.start_soon(one, expiry, right, name=f"listing {expiry} {right}")
+        if answers:
+            known = {**known, **await self._archive.keep(place, answers)}
+        return [listed for cell in cells for listed in known[cell]]
 
     async def _ask(self, ib: IB, question: Contract) -> list[ContractDetails]:
         try:
@@ -107,6 +119,18 @@ class Listing:
             ):  # IB names expiries that have no contract (yet, or more)
                 return []
             raise Refused("no_chain", f"{question.symbol}: {no}", remedy=NOTHING_STORED) from no
+
+
+@asynccontextmanager
+async def collapsed() -> AsyncIterator[None]:
+    """Raise the first failure of a task group as itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        first = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
 
 
 def _contract(details: ContractDetails) -> Contract:

@@ -8,7 +8,9 @@
     no_permission  IB refuses the line: the user is not subscribed to that data
     error          IB refuses the line for another reason (code and text)
 
-An empty bid is not an answer that ends the wait: IB often sends it first and the bid later.
+An empty bid is not an answer that ends the wait at once: IB often sends it first and the bid
+later. Where everything else is there it is waited for a moment only (`only_empty`): far options
+have no bid, and a chain has hundreds of them.
 """
 
 from __future__ import annotations
@@ -48,14 +50,17 @@ class LineValues:
     recv_us: int | None = None
     refusal: str = ""
     refused_with: int | None = None
+    _empty: set[str] = field(default_factory=set)
 
     def price(self, tick_type: int, price: float, size: float) -> None:
         """Take a tickPrice with the size that came in the same message."""
         meaning = meaning_of(tick_type)
         if meaning.kind is Kind.bid:
             self.book = fold.bid(self.book, price, size)
+            self._note_side("bid")
         elif meaning.kind is Kind.ask:
             self.book = fold.ask(self.book, price, size)
+            self._note_side("ask")
         elif meaning.kind is Kind.last:
             self.last = fold.last(self.last, price, size)
         else:
@@ -85,6 +90,12 @@ class LineValues:
     def missing(self) -> tuple[str, ...]:
         """Name what keeps this line from being complete."""
         return tuple(name for name in self.wanted if not self._has(name))
+
+    @property
+    def only_empty(self) -> bool:
+        """Say whether all that is missing are sides of which IB has said that nobody is there."""
+        absent = self.missing()
+        return bool(absent) and self._empty.issuperset(absent)
 
     def refuse(self, code: int, text: str) -> None:
         """Take IB's word that this line will say no more."""
@@ -117,6 +128,12 @@ class LineValues:
         if self.book.bid is not None and self.book.ask is not None:
             return (self.book.bid + self.book.ask) / 2
         return self.stats.get("close")
+
+    def _note_side(self, name: str) -> None:
+        if getattr(self.book, name) is None:
+            self._empty.add(name)
+        else:
+            self._empty.discard(name)
 
     def _has(self, name: str) -> bool:
         if name == "model":

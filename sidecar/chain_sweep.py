@@ -26,6 +26,8 @@ from sidecar.tap import LineTap
 HOLDER: Final = "sweep"
 # How long to wait for a first line when others hold all of them.
 STARVED_S: Final = 5.0
+# How long a bid is waited for that IB says is not there.
+GRACE_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 0.05
 _CLEAN_UP_S: Final = 2.5
 
@@ -53,6 +55,7 @@ class Sweep:
         self._pacer = pacer
         self._budget = budget
         self._open: dict[int, _Open] = {}  # by request id; the oldest first
+        self._quiet: dict[int, float] = {}  # since when only an empty side is missing
         self._settled: deque[int] = deque()
         self._lost = False
         self._wake = anyio.Event()
@@ -69,13 +72,13 @@ class Sweep:
             await self._clean_up(lines)
 
     async def _step(self, lines: Lines, manner: Manner) -> None:
-        due = self._due(monotonic())
+        due = self._due(monotonic(), manner)
         if due is not None:
             await self._take(due, lines)
         elif lines.left and self._budget.free > 0:
             await self._open_next(lines, manner)
         else:
-            await self._something(lines)
+            await self._something()
         if self._lost:
             raise SessionLost("The session was lost during the sweep.")
 
@@ -116,30 +119,39 @@ class Sweep:
 
     def _close(self, req_id: int, *, cancel: bool = True) -> _Open:
         closed = self._open.pop(req_id)
+        self._quiet.pop(req_id, None)
         self._tap.forget(req_id)
         self._budget.give_back(HOLDER)
         if cancel and self._ib.isConnected():
             self._ib.client.cancelMktData(req_id)
         return closed
 
-    def _due(self, now: float) -> int | None:
+    def _due(self, now: float, manner: Manner) -> int | None:
         while self._settled:
             req_id = self._settled.popleft()
-            if req_id in self._open:
+            if req_id in self._open and (not manner.snapshots or self._over(req_id)):
                 return req_id
         for req_id, opened in self._open.items():
-            return req_id if opened.until <= now else None
+            if opened.until <= now or (not manner.snapshots and self._fell_quiet(req_id, now)):
+                return req_id
         return None
 
-    async def _something(self, lines: Lines) -> None:
-        first = next(iter(self._open.values()), None)
-        until = monotonic() + _LOOK_AGAIN_S if first is None else first.until
-        if lines.left:  # others hold the rest of the lines and do not say when they let go
-            until = min(until, monotonic() + _LOOK_AGAIN_S)
+    def _over(self, req_id: int) -> bool:
+        # A snapshot is left to end by itself: a cancel would be the second message that it saves.
+        refused = self._open[req_id].line.values.refused_with is not None
+        return refused or self._tap.ended(req_id)
+
+    def _fell_quiet(self, req_id: int, now: float) -> bool:
+        if not self._open[req_id].line.values.only_empty:
+            return False
+        return now - self._quiet.setdefault(req_id, now) >= GRACE_S
+
+    async def _something(self) -> None:
+        # Others that hold lines do not say when they let go, nor do lines that fall quiet.
         self._wake = anyio.Event()
         if self._settled or self._lost:
             return
-        with anyio.move_on_after(max(0.0, until - monotonic())):
+        with anyio.move_on_after(_LOOK_AGAIN_S):
             await self._wake.wait()
 
     async def _clean_up(self, lines: Lines) -> None:

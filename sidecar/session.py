@@ -90,6 +90,7 @@ class Session:
         on_notice: NoticeHandler | None = None,
         waiter: Waiter = wait_out,
         sends_orders: bool = False,
+        paces_itself: bool = False,
         verifies: bool = False,
     ) -> None:
         self.endpoint = endpoint
@@ -105,8 +106,9 @@ class Session:
         self._on_lost = on_lost
         self._on_notice = on_notice
         self._waiter = waiter
-        # The orders session paces itself: nothing of it may wait in the library's queue.
-        self._messages_per_s = None if sends_orders else gateway.messages_per_s
+        # Who paces by himself, as orders do, must not wait in the library's queue too.
+        paced = sends_orders or paces_itself
+        self._messages_per_s = None if paced else gateway.messages_per_s
         self._sends_orders = sends_orders
         self._verifies = verifies
         self.link = LinkState.up

@@ -24,6 +24,9 @@ class GatewaySettings(Section):
     market_data_type: Literal[1, 2, 3, 4] = Field(1, description="1 live 2 frozen 3 delayed 4 both")
     lines: int = Field(100, ge=1, description="Market-data lines the user is allowed.")
     messages_per_s: int = Field(45, ge=1, le=50, description="Pacing; IB closes the socket at 50.")
+    sweep_connections: Literal[1, 2] = Field(
+        1, description="For chains; 2: also client id n+3, chains twice as fast."
+    )
     nightly_reset: str = Field("23:40-01:45", description="A loss in it is planned; empty: none.")
     weekly_login: str = Field("Sun 00:45-12:00", description="The same, for the weekly 2FA login.")
     reset_zone: str = Field("America/New_York", description="Zone of these two windows.")

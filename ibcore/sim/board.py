@@ -63,6 +63,7 @@ _STOCKS_ONLY: Final = frozenset({165, 225, 236, 258, 456, 595})
 LEGAL: Final = {
     "STK": frozenset(GENERIC_TICKS) | _SILENT,
     "OPT": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
+    "FOP": (frozenset(GENERIC_TICKS) | _SILENT) - _STOCKS_ONLY,
     "IND": frozenset({106, 162, 165, 221, 225, 232, 233, 236, 258, 411}),
     "FUT": frozenset({165, 221, 225, 232, 233, 293, 294, 295, 318, 411, 588}),
     "CASH": frozenset({165, 221, 232, 233, 411}),

@@ -7,12 +7,14 @@ expiry and a strike out of reqSecDefOptParams do not exist.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
 from ibcore.sim.catalogue import Name
-from ibcore.sim.contracts import Contract, option
+from ibcore.sim.contracts import Contract, option, underlying
 
+ADJUSTED: Final = "AMD"
 _FRIDAY: Final = 4
 _WEEKLIES: Final = 5
 _MONTHLIES: Final = 3
@@ -45,7 +47,7 @@ def _third_friday(year: int, month: int) -> date:
 
 def strikes(spot: float, days: int) -> list[float]:
     """Return the strikes listed for an expiry that is `days` away."""
-    base = 1.0 if spot < 60 else 2.5 if spot < 260 else 5.0 if spot < 1_500 else 25.0
+    base = 1.0 if spot < 60 else 2.5 if spot < 260 else 5.0 if spot < 1_500 else 10.0
     near, middle, far = (base, 0.15), (base * 2, 0.35), (max(10.0, base * 4), 0.6)
     step, reach = near if days <= 40 else middle if days <= 250 else far
     low = round(spot * (1 - reach) / step)
@@ -54,7 +56,9 @@ def strikes(spot: float, days: int) -> list[float]:
 
 
 def chain(name: Name, today: date) -> Iterator[Contract]:
-    """List the options of one name, by expiry, strike and right; none but stocks and indices."""
+    """List the options of one name, by expiry, strike and right; a currency has none."""
+    if name.sec_type == "FUT":
+        yield from _future_chain(name, today)
     if name.sec_type not in ("STK", "IND"):
         return
     for expiry in expiries(today):
@@ -64,12 +68,28 @@ def chain(name: Name, today: date) -> Iterator[Contract]:
                     yield option(name, expiry, strike, right=right, trading_class=root)
 
 
+def _future_chain(name: Name, today: date) -> Iterator[Contract]:
+    """Options on the future of the quarter, up to its own expiry."""
+    ends = quarter_end(today)
+    future = underlying(name, ends)
+    for expiry in expiries(today):
+        if expiry <= ends:
+            for strike in strikes(name.spot, (expiry - today).days):
+                for right in ("C", "P"):
+                    made = option(name, expiry, strike, right=right)
+                    yield replace(made, under_con_id=future.con_id)
+
+
 def _roots(name: Name, expiry: date) -> tuple[str, ...]:
-    """An index has options that settle at the close on every expiry, at the open on the third."""
-    if name.sec_type != "IND":
-        return (name.symbol,)
-    weekly = name.symbol + "W"
+    """An index has options that settle at the close on every expiry, at the open on the third.
+
+    One stock has options that a takeover has adjusted: a root of their own, on the monthlies.
+    """
     third = expiry == _third_friday(expiry.year, expiry.month)
+    if name.sec_type != "IND":
+        adjusted = third and name.symbol == ADJUSTED
+        return (name.symbol, f"{name.symbol}1") if adjusted else (name.symbol,)
+    weekly = name.symbol + "W"
     return (name.symbol, weekly) if third else (weekly,)
 
 

@@ -21,6 +21,9 @@ _CONTINUOUS: Final = frozenset({"CONTFUT", "FUT+CONTFUT"})
 _MATCHES: Final = 16
 _INDEX_STRIKE: Final = 5  # an index's strikes are multiples of it
 _MONTHS: Final = "FGHJKMNQUVXZ"
+_OPTIONS: Final = frozenset({"OPT", "FOP"})
+# Where the ids of options on futures are packed: below those of all other names.
+_FUTURE_NUMBER: Final = 2
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Contract:
     right: str = ""
     multiplier: str = ""
     legs: tuple[Leg, ...] = ()  # of a combination
+    under_con_id: int = 0  # of an option on a future: that future
 
     @property
     def symbol(self) -> str:
@@ -81,13 +85,13 @@ class Contract:
 
     @property
     def is_option(self) -> bool:
-        """Whether this is an option."""
-        return self.sec_type == "OPT"
+        """Whether this is an option, on a future too."""
+        return self.sec_type in _OPTIONS
 
     @property
     def exchanges(self) -> str:
         """Where it trades, comma-separated."""
-        if self.is_option:
+        if self.sec_type == "OPT":
             return INDEX_OPTION_EXCHANGES if self.name.sec_type == "IND" else OPTION_EXCHANGES
         return STOCK_EXCHANGES if self.sec_type == "STK" else self.name.exchange
 
@@ -133,6 +137,8 @@ def option(
     name: Name, expiry: date, strike: float, *, right: str, trading_class: str = ""
 ) -> Contract:
     """Build the contract of an option; its local symbol is the 21-character OSI one."""
+    if name.sec_type == "FUT":
+        return _future_option(name, expiry, strike, right=right)
     root = trading_class or name.symbol
     local = f"{root:<6}{expiry:%y%m%d}{right}{round(strike * 1000):08d}"
     return Contract(
@@ -149,11 +155,32 @@ def option(
     )
 
 
+def _future_option(name: Name, expiry: date, strike: float, *, right: str) -> Contract:
+    month = f"{_MONTHS[expiry.month - 1]}{expiry.year % 10}"
+    return Contract(
+        name,
+        _option_con_id(name, expiry, strike, right=right, root=name.symbol),
+        "FOP",
+        f"{name.symbol}{month}{expiry:%d} {right}{strike:g}",
+        name.symbol,
+        name.min_tick,
+        f"{expiry:%Y%m%d}",
+        strike,
+        right,
+        name.multiplier,
+    )
+
+
 def packs(name: Name, expiry: date, strike: float) -> bool:
     """Whether an option's id can be packed, and its strike lies on the grid that the id tells."""
-    step, most = (_INDEX_STRIKE, 4096) if name.sec_type == "IND" else (0.5, 8192)
+    step, most = (0.5, 8192) if name.sec_type == "STK" else (_INDEX_STRIKE, 4096)
     level, days = strike / step, (expiry - _PACK_EPOCH).days
-    return level.is_integer() and 0 < level < most and 0 <= days < 8192 and 3 <= name.number < 16
+    number = _number(name)
+    return level.is_integer() and 0 < level < most and 0 <= days < 8192 and 2 <= number < 16
+
+
+def _number(name: Name) -> int:
+    return _FUTURE_NUMBER if name.sec_type == "FUT" else name.number
 
 
 def _option_con_id(name: Name, expiry: date, strike: float, *, right: str, root: str) -> int:
@@ -163,13 +190,13 @@ def _option_con_id(name: Name, expiry: date, strike: float, *, right: str, root:
     keyed by contract id would believe it.
     """
     days = (expiry - _PACK_EPOCH).days
-    level, most = round(strike * 2), 8192
-    if name.sec_type == "IND":
+    level, most, number = round(strike * 2), 8192, _number(name)
+    if name.sec_type in ("IND", "FUT"):
         level, most = round(strike / _INDEX_STRIKE), 4096
-    if not (0 <= days < 8192 and 0 < level < most and 3 <= name.number < 16):
+    if not (0 <= days < 8192 and 0 < level < most and 2 <= number < 16):
         raise ValueError(f"{name.symbol} {expiry} {strike} has no contract id")
     second_root = (root != name.symbol) << 12
-    return name.number << 27 | days << 14 | (right == "P") << 13 | second_root | level
+    return number << 27 | days << 14 | (right == "P") << 13 | second_root | level
 
 
 class Universe:
@@ -212,7 +239,7 @@ class Universe:
                 return list(self.stocks.values())
             known = self.stocks.get(symbol)
             return [known] if known else []
-        if spec.sec_type == "OPT":
+        if spec.sec_type in _OPTIONS:
             return self.options(symbol) or self._by_root(symbol)
         return [other for other in self.others.values() if other.sec_type == spec.sec_type]
 

@@ -16,7 +16,7 @@ _CASH_RULE: Final = "239"
 _ES_INDEX: Final = 11004968
 _UNGROUPED: Final = 2147483647
 # Of what there are derivatives that can be asked for.
-_DERIVED: Final = {"STK": ("CFD", "OPT"), "IND": ("OPT",)}
+_DERIVED: Final = {"STK": ("CFD", "OPT"), "IND": ("OPT",), "FUT": ("FOP",)}
 _ANY: Final = Spec()
 _CHICAGO: Final = "US/Central"
 _PIT_DAY: Final = ("0830", "1600")
@@ -29,7 +29,7 @@ def details(
 ) -> bytes:
     """Build message 10 of one contract, on the exchange that was asked for."""
     kind = _FIELDS[contract.sec_type](contract)
-    exchange = contract.name.exchange if not contract.is_option else "SMART"
+    exchange = "SMART" if contract.sec_type == "OPT" else contract.name.exchange
     return messages.encode(
         "contract_details",
         version,
@@ -56,7 +56,7 @@ def details(
 
 def _times(contract: Contract, today: date) -> dict[str, str]:
     """Say when it trades, on its exchange's own clock."""
-    if contract.sec_type == "FUT":
+    if contract.sec_type in ("FUT", "FOP"):
         trading, liquid = hours.nights(today, "1700", "1600"), hours.sessions(today, *_PIT_DAY)
         return {"time_zone": _CHICAGO, "trading_hours": trading, "liquid_hours": liquid}
     if contract.sec_type == "CASH":
@@ -95,7 +95,7 @@ def _option_fields(contract: Contract) -> dict[str, object]:
         # IB appends time and zone (ib_async#128); clients that take it for a date break here.
         "last_trade": f"{contract.expiry} 16:00:00 {hours.ZONE_ID}",
         "order_types": catalogue.OPTION_ORDER_TYPES,
-        "under_con_id": contract.name.con_id,
+        "under_con_id": contract.under_con_id or contract.name.con_id,
         "contract_month": contract.expiry[:6],
         "sec_ids": 0,
         "agg_group": 2,
@@ -159,9 +159,17 @@ def _cash_fields(contract: Contract) -> dict[str, object]:
 _FIELDS: Final = {
     "STK": _stock_fields,
     "OPT": _option_fields,
+    "FOP": _option_fields,
     "IND": _index_fields,
     "FUT": _future_fields,
     "CASH": _cash_fields,
+}
+
+
+_PLACES: Final = {
+    "STK": ("CBOE", "SMART", "AMEX"),
+    "IND": ("CBOE", "SMART"),
+    "FUT": ("CME",),
 }
 
 
@@ -172,7 +180,7 @@ def option_parameters(req_id: int, chain: list[Contract], *, version: int) -> li
     frames = [
         _parameters(req_id, part, exchange, version=version)
         for part in _by_class(chain)
-        for exchange in ("CBOE", "SMART", "AMEX")[: 2 if part[0].name.sec_type == "IND" else 3]
+        for exchange in _PLACES[part[0].name.sec_type]
     ]
     return [*frames, messages.encode("option_parameters_end", version, req_id=req_id)]
 
@@ -190,7 +198,7 @@ def _parameters(req_id: int, chain: list[Contract], exchange: str, *, version: i
         version,
         req_id=req_id,
         exchange=exchange,
-        under_con_id=chain[0].name.con_id,
+        under_con_id=chain[0].under_con_id or chain[0].name.con_id,
         trading_class=chain[0].trading_class,
         multiplier=chain[0].multiplier,
         expiries=[len(expiries), *expiries],

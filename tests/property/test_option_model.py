@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ibcore.option_model import NoVol, greeks, implied_vol, spot_terms
@@ -27,6 +27,7 @@ def vollib() -> Any:
     return implied_volatility, analytical
 
 
+@settings(deadline=None)  # the first call loads QuantLib
 @given(RIGHTS, STRIKES, YEARS, RATES, VOLS)
 def test_the_volatility_of_a_price_is_the_one_that_made_it(
     right: str, strike: float, years: float, rate: float, vol: float
@@ -42,6 +43,7 @@ def test_the_volatility_of_a_price_is_the_one_that_made_it(
     assert found == pytest.approx(vol, abs=1e-6)
 
 
+@settings(deadline=None)  # the first call loads QuantLib
 @given(RIGHTS, STRIKES, YEARS, RATES, VOLS)
 def test_another_library_says_the_same(
     vollib: Any, right: str, strike: float, years: float, rate: float, vol: float
