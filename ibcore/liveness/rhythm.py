@@ -1,7 +1,7 @@
 """How often a line speaks, and so how long a silence of it means something.
 
-The gaps between events are remembered as a mean (over some twenty gaps) and as the longest one,
-which fades by half every thirty minutes. A silence means something when it is twenty times the
+The gaps between events are remembered as a mean (over some forty gaps) and as the longest one,
+which fades by half every thirty minutes. A silence means something when it is 25 times the
 mean and three times the longest gap: with gaps that come by chance that is once in 10^8. A line
 whose threshold is above `SLOWEST_S` cannot be told dead by its own silence, and is not.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-WEIGHT: Final = 1 / 20
-TIMES_MEAN: Final = 20.0
+WEIGHT: Final = 1 / 40
+TIMES_MEAN: Final = 25.0
 TIMES_LONGEST: Final = 3.0
 FADES_BY_HALF_S: Final = 1_800.0
 ENOUGH_GAPS: Final = 10
