@@ -8,10 +8,12 @@ digits of other scripts.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -48,6 +50,10 @@ Quantity = Annotated[Decimal, _READ, _AS_TEXT, _MORE_THAN_0, Field(gt=0)]
 Price = Annotated[Decimal, _READ, _AS_TEXT, _ANY]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .]{0,15}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{0,16}$")]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,32}$")]
+Algo = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,32}$")]
+_TAG: Final = r"[A-Za-z0-9]{1,40}=[A-Za-z0-9 .:/_+-]{1,40}"
+AlgoParams = Annotated[str, Field(pattern=rf"^({_TAG}(; ?{_TAG}){{0,19}})?$")]
 
 LIMITED: Final = frozenset({"LMT", "STP LMT"})
 STOPPED: Final = frozenset({"STP", "STP LMT"})
@@ -126,6 +132,32 @@ class OrderLine(BaseModel):
     trading_class: Code = Field(
         "", title="Trading class", description="Such as SPXW; usually empty."
     )
+    parent: int | None = Field(
+        None,
+        ge=1,
+        title="Parent",
+        description="Number of the order of this batch whose fill brings this one to life, from 1.",
+    )
+    oca_group: Group = Field(
+        "",
+        title="One cancels all",
+        description="A name: once one order of the batch with it is filled, the others are ended.",
+    )
+    algo: Algo = Field(
+        "", title="Algorithm", description="Of IB, such as Adaptive, Twap, Vwap; empty: none."
+    )
+    algo_params: AlgoParams = Field(
+        "",
+        title="Algorithm's parameters",
+        description="As IB names them: adaptivePriority=Normal; more after a semicolon.",
+        validate_default=True,
+    )
+    not_before: AwareDatetime | None = Field(
+        None,
+        title="Not before",
+        description="Waits until then, such as 2026-11-30T09:30-05:00. Not of a child.",
+        validate_default=True,
+    )
 
     @field_validator("side", "order_type", "tif", "sec_type", "right", mode="before")
     @classmethod
@@ -170,6 +202,26 @@ class OrderLine(BaseModel):
             raise ValueError(f"has no meaning: {kind} has none")
         return value
 
+    @field_validator("algo_params")
+    @classmethod
+    def _of_an_algo(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("algo") == "":
+            raise ValueError("has no meaning: no algorithm is named")
+        return value
+
+    @field_validator("not_before")
+    @classmethod
+    def _of_the_family(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("parent") is not None:
+            raise ValueError("has no meaning: a child goes with its parent")
+        return value
+
+    @property
+    def algo_tags(self) -> dict[str, str] | None:
+        """Return the parameters of the algorithm by name; None: there are none."""
+        pairs = (pair.strip().split("=", 1) for pair in self.algo_params.split(";") if pair)
+        return {name: value.strip() for name, value in pairs} or None
+
     @property
     def contract(self) -> ContractSpec:
         """Return what the line trades, as the watch list spells it."""
@@ -187,4 +239,21 @@ class OrderLine(BaseModel):
 
     def __str__(self) -> str:
         price = self.limit_price or self.stop_price or ""
-        return f"{self.side} {self.quantity:f} {self.contract} {self.order_type} {price}".strip()
+        said = f"{self.side} {self.quantity:f} {self.contract} {self.order_type} {price}".strip()
+        after = f" after line {self.parent}" if self.parent else ""
+        group = f" in {self.oca_group}" if self.oca_group else ""
+        return f"{said}{after}{group}{self.algo and f' by {self.algo}'}"
+
+
+def lost_children(lines: Sequence[OrderLine]) -> list[str]:
+    """Return what is wrong with the parents that lines name, as line and column."""
+    wrong: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if line.parent is None:
+            continue
+        where = f"line {number}, column parent: {line.parent}"
+        if line.parent >= number:
+            wrong.append(f"{where} is no line before it")
+        elif lines[line.parent - 1].parent is not None:
+            wrong.append(f"{where} is a child itself")
+    return wrong

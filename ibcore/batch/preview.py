@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from ibcore import db, risk_facts
 from ibcore.batch.csv_file import BatchRefused
-from ibcore.batch.submit import Batch, intent_values
+from ibcore.batch.submit import Batch, intent_values, refuse_lost_children
 from ibcore.clock import utcnow
 from ibcore.risk import Facts, ProposedOrder, Side, is_paper
 from ibcore.risk.exposure import notional_of
@@ -70,6 +70,7 @@ async def preview(
     margins: Sequence[Mapping[str, Any]] = (),
 ) -> list[Preview]:
     """Return what risk says of every line, as if those before it were sent and working."""
+    refuse_lost_children(batch)
     now, seen = utcnow(), _Seen()
     found: list[Preview] = []
     for number, row in enumerate(await rows_of(conn, batch), 1):
@@ -159,7 +160,7 @@ def what_if_payload(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             {
                 name: str(value) if isinstance(value, Decimal) else value
                 for name, value in row.items()
-                if name != "id"
+                if name not in {"id", "not_before"}
             }
             for row in rows
         ]

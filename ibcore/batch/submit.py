@@ -13,10 +13,11 @@ from uuid import UUID
 
 import orjson
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from ibcore import db
 from ibcore.batch.csv_file import BatchRefused
-from ibcore.batch.line import OrderLine
+from ibcore.batch.line import OrderLine, lost_children
 from ibcore.incidents import IncidentKind, key_of
 from ibcore.order_states import INTENT_TRANSITIONS, TERMINAL, IntentState
 
@@ -61,6 +62,7 @@ class Submitted(NamedTuple):
 
 async def submit(conn: db.Connection, batch: Batch) -> Submitted:
     """Insert the batch and its lines in one transaction, or find that they are there."""
+    refuse_lost_children(batch)
     taken = {"key": batch.key, "body_hash": batch.body_hash}
     who = {"submitted_by": batch.submitted_by, "approved_by": batch.approved_by}
     async with conn.transaction():
@@ -69,11 +71,34 @@ async def submit(conn: db.Connection, batch: Batch) -> Submitted:
         )
         if rows[0]["body_hash"] != batch.body_hash:
             raise _conflict(batch)
-        new = 0
-        for number, order in enumerate(batch.orders, 1):
-            values = intent_values(batch, order, number) | {"batch_id": rows[0]["id"]}
-            new += len(await _rows(conn, "batch_intent_insert", values))
+        new = await _insert(conn, batch, rows[0]["id"])
     return Submitted(rows[0]["id"], new, len(batch.orders) - new)
+
+
+async def _insert(conn: db.Connection, batch: Batch, batch_id: UUID) -> int:
+    """Insert the lines, parents before their children; return how many are new."""
+    ids: dict[int | None, UUID] = {}
+    for number, order in enumerate(batch.orders, 1):
+        line, tags = order.line, order.line.algo_tags
+        values = intent_values(batch, order, number) | {
+            "batch_id": batch_id,
+            "parent_id": ids.get(line.parent),
+            # IB knows one name for all batches and days: a group must not meet its namesake.
+            "oca_group": f"{line.oca_group}.{batch_id.hex[:12]}" if line.oca_group else None,
+            "algo_params": Jsonb(tags) if tags else None,
+        }
+        for row in await _rows(conn, "batch_intent_insert", values):
+            ids[number] = row["id"]
+    return len(ids)
+
+
+def refuse_lost_children(batch: Batch) -> None:
+    """Raise BatchRefused when a line names a parent that cannot be one."""
+    if wrong := lost_children([order.line for order in batch.orders]):
+        raise BatchRefused(
+            f"The batch {batch.key} is no whole. {'; '.join(wrong)}.",
+            remedy="Nothing was sent. A parent is an earlier line that has none itself.",
+        )
 
 
 async def is_known(conn: db.Connection, batch: Batch) -> bool:
@@ -191,10 +216,14 @@ def intent_values(batch: Batch, order: Order, number: int) -> dict[str, Any]:
     wanted = ("symbol", "sec_type", "exchange", "currency", "side", "quantity", "order_type")
     prices = ("limit_price", "stop_price", "trail_amount", "trail_percent", "tif", "outside_rth")
     values: dict[str, Any] = {name: getattr(line, name) for name in (*wanted, *prices)}
-    absent = ("parent_id", "legs", "oca_group", "algo", "algo_params", "not_before")
     return {
         **values,
-        **dict.fromkeys(absent),
+        "parent_id": None,
+        "legs": None,
+        "oca_group": line.oca_group or None,
+        "algo": line.algo or None,
+        "algo_params": line.algo_tags,
+        "not_before": line.not_before,
         "line": number,
         "account": batch.account,
         "instrument_id": order.instrument_id,

@@ -26,7 +26,8 @@ SELECT %(batch_id)s, %(line)s, 'new', NULL, %(parent_id)s::uuid, %(account)s,
        %(currency)s, %(side)s, %(quantity)s, %(order_type)s, %(limit_price)s, %(stop_price)s,
        %(trail_amount)s, %(trail_percent)s, %(tif)s, %(outside_rth)s, %(oca_group)s, %(algo)s,
        %(algo_params)s::jsonb, %(not_before)s::timestamptz,
-       clock_timestamp() + make_interval(secs => %(ttl_s)s),
+       greatest(clock_timestamp(), %(not_before)s::timestamptz)
+       + make_interval(secs => %(ttl_s)s),
        (SELECT CASE WHEN q.bid IS NULL OR q.ask IS NULL THEN q.last
                     ELSE (q.bid + q.ask) / 2 END
           FROM ibkeeper.quote_latest q WHERE q.instrument_id = %(instrument_id)s::int)

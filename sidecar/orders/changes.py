@@ -28,6 +28,16 @@ def order_id_of(target: Tracked | None) -> int:
     return target.order_id
 
 
+def acknowledged(target: Tracked | None) -> bool:
+    """Say whether IB is known to have the order as it is.
+
+    A change is a whole order under the old id: where IB has none, it would place one.
+    """
+    if target is None or target.view.perm_id is None:
+        return False
+    return target.state in {IntentState.acked, IntentState.partial}
+
+
 def changed(target: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return the order's row with the terms of the change."""
     return {**target, **{name: change[name] for name in TERMS}}

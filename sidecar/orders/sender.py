@@ -24,7 +24,7 @@ from ibcore.order_states import IntentKind
 from ibcore.risk import Facts, Refusal, assess_margin
 from sidecar.orders import crash, wire
 from sidecar.orders.book import Tracked, tracked_from
-from sidecar.orders.changes import Unchangeable, changed
+from sidecar.orders.changes import Unchangeable, acknowledged, changed
 from sidecar.orders.engine import Engine
 from sidecar.orders.gate import open_always
 
@@ -200,7 +200,7 @@ class Sender:
 
     async def _modify(self, conn: db.Connection, row: Row) -> list[Tracked]:
         target = self._engine.book.get(row["target_id"])
-        if target is None or target.view.perm_id is None:
+        if target is None or not acknowledged(target):
             return await self._change(conn, row, row)
         left = target.view.quantity - target.view.filled
         terms = changed(target.row, row)
@@ -215,6 +215,8 @@ class Sender:
         target = self._engine.book.get(row["target_id"])
         try:
             order_id = self._engine.changeable(target)
+            if row["kind"] == IntentKind.modify and not acknowledged(target):
+                raise Unchangeable("IB has not confirmed the order; ask again when it is acked.")
         except Unchangeable as no:
             await _run(
                 conn, "order_refuse", {"id": row["id"], "state": "refused", "reason": str(no)}

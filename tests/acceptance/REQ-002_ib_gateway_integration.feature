@@ -36,3 +36,8 @@ Feature: REQ-002 Interactive Brokers Gateway integration
     When quotes have flowed for 5 seconds
     Then quote_latest of AAPL has timestamp, shortable and the volume rates of 3, 5 and 10 minutes
     And the option has no volume rates, because IB sends them for stocks only
+
+  Scenario: Market, limit and stop orders go out once and are filled
+    When a market, a limit and a stop order of AAPL are submitted as one batch, twice
+    Then within 15 seconds all three are filled, with their price and commission in SQL
+    And the gateway was asked to place exactly three orders

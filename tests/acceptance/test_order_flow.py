@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import anyio
 import pytest
 
 from ibcore.domain import ContractSpec
+from tests.acceptance.gateway_orders import placed
 from tests.acceptance.prefect_runs import MARKS, artifact
 from tests.acceptance.system import System, running_system
 
@@ -53,16 +53,6 @@ def run_flow(**parameters: Any) -> Any:
 
     request = OrderBatchParameters(**({"dry_run": False, "follow_s": 3} | parameters))
     return anyio.run(partial(order_batch, request, return_state=True))
-
-
-def placed(system: System) -> int:
-    """Return how many orders the gateway was asked to place."""
-    with socket.create_connection(("127.0.0.1", system.control_port)) as port:
-        port.sendall(b'{"do": "orders"}\n')
-        with port.makefile() as lines:
-            head = json.loads(lines.readline())
-            said = [json.loads(lines.readline()) for _ in range(head["count"])]
-    return sum(each.get("what") == "placed" for each in said)
 
 
 def test_a_dry_run_shows_risk_and_what_if_and_sends_nothing(system: System) -> None:

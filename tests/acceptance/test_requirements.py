@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import asdict
@@ -22,6 +25,7 @@ from ibcore.domain import ContractSpec
 from ibcore.stack.demo import suggested
 from sidecar.ib_compat import harden, make_ib, sever
 from sidecar.qualify import qualify_contracts_async
+from tests.acceptance.gateway_orders import placed
 from tests.acceptance.system import System, running_system
 
 pytestmark = pytest.mark.alone
@@ -208,6 +212,58 @@ def no_rates_for_options(system: System) -> None:
     rated = """SELECT count(*) FROM ibkeeper.v_quote_latest WHERE sec_type = 'OPT'
                   AND num_nonnulls(volume_rate_3min, volume_rate_5min, volume_rate_10min) > 0"""
     assert system.value(rated) == 0
+
+
+@when(
+    "a market, a limit and a stop order of AAPL are submitted as one batch, twice",
+    target_fixture="submitted",
+)
+def orders_are_submitted(system: System) -> list[str]:
+    account = "SELECT count(*) FROM ibkeeper.account_state"
+    system.wait_for(lambda: system.value(account) == 1, within_s=20, what="the account")
+    bid, ask = system.ask(
+        "SELECT bid, ask FROM ibkeeper.v_quote_latest WHERE symbol = 'AAPL' AND sec_type = 'STK'"
+    )[0]
+    file = system.home / "orders.csv"
+    file.write_text(
+        "symbol,side,quantity,order_type,limit_price,stop_price\n"
+        "AAPL,BUY,1,MKT,,\n"
+        f"AAPL,BUY,2,LMT,{ask * 1.01:.2f},\n"
+        f"AAPL,BUY,3,STP,,{bid * 0.99:.2f}\n"
+    )
+    return [_submitted(system, file) for _ in range(2)]
+
+
+def _submitted(system: System, file: Path) -> str:
+    command = [sys.executable, "-m", "ibcore.cli", "orders", "submit", str(file)]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("IBKEEPER_")}
+    done = subprocess.run(
+        [*command, "--key", "requirement", "--send", "--wait", "0"],
+        env={**kept, "IBKEEPER_DATABASE_URL": system.db_url, "IBKEEPER_HOME": str(system.home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@then(
+    parsers.parse(
+        "within {seconds:d} seconds all three are filled, with their price and commission in SQL"
+    )
+)
+def orders_are_filled(system: System, submitted: list[str], seconds: int) -> None:
+    whole = """SELECT order_type, filled::int FROM ibkeeper.v_order
+                WHERE state = 'filled' AND num_nulls(average_price, commission) = 0
+                ORDER BY line"""
+    three = [("MKT", 1), ("LMT", 2), ("STP", 3)]
+    system.wait_for(lambda: system.ask(whole) == three, within_s=seconds, what="three fills")
+    assert "nothing is sent twice" in submitted[1]
+
+
+@then("the gateway was asked to place exactly three orders")
+def orders_went_once(system: System) -> None:
+    assert placed(system) == 3
 
 
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -50,6 +50,12 @@ def test_a_line_is_read_as_ib_spells_it() -> None:
         ("exchange", "SM ART"),
         ("currency", "DOLLAR"),
         ("price", 1),
+        ("parent", 0),
+        ("parent", "1.5"),
+        ("oca_group", "a\0b"),
+        ("algo", "Ad aptive"),
+        ("algo_params", "adaptivePriority=Normal"),
+        ("not_before", "2026-11-30T09:30"),
     ],
 )
 def test_what_is_no_order_is_refused(field: str, value: object) -> None:
@@ -66,11 +72,34 @@ def test_what_is_no_order_is_refused(field: str, value: object) -> None:
         {"order_type": "TRAIL", "limit_price": None, "trail_percent": 2},
         {"order_type": "TRAIL", "limit_price": None, "trail_amount": 1.5},
         {"sec_type": "OPT", "expiry": "20261218", "strike": 500, "right": "c"},
+        {"parent": "1"},
+        {"oca_group": "exit"},
+        {"algo": "Adaptive", "algo_params": "adaptivePriority=Normal"},
+        {"not_before": "2026-11-30T09:30-05:00"},
         {"sec_type": "FUT", "expiry": "202612", "limit_price": -3},
     ],
 )
 def test_every_kind_of_order_can_be_written(values: dict[str, Any]) -> None:
     OrderLine(**(LINE | values))
+
+
+def test_parameters_of_an_algorithm_are_pairs() -> None:
+    line = OrderLine(**LINE, algo="Twap", algo_params="strategyType=Marketable; allowPastEndTime=1")
+    assert line.algo_tags == {"strategyType": "Marketable", "allowPastEndTime": "1"}
+    assert OrderLine(**LINE).algo_tags is None
+    for wrong in ("one", "a=b;;c=d", "a=b\0c"):
+        with pytest.raises(ValidationError):
+            OrderLine(**LINE, algo="Twap", algo_params=wrong)
+
+
+def test_a_child_goes_with_its_parent_and_has_no_time_of_its_own() -> None:
+    with pytest.raises(ValidationError, match="a child goes with its parent"):
+        OrderLine(**LINE, parent=1, not_before="2026-11-30T09:30-05:00")
+
+
+def test_a_line_says_what_it_belongs_to() -> None:
+    line = OrderLine(**LINE, parent=1, oca_group="exit", algo="Adaptive")
+    assert str(line).endswith("LMT 500.1 after line 1 in exit by Adaptive")
 
 
 def refused(tmp_path: Path, text: str | bytes) -> str:
