@@ -48,6 +48,8 @@ class IncidentKind(StrEnum):
     latency_high = "latency_high"
     flow_failed = "flow_failed"
     slo_burning = "slo_burning"
+    drill_alert = "drill_alert"
+    drill_failed = "drill_failed"
 
 
 SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
@@ -71,6 +73,8 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.latency_high: Severity.warning,
     IncidentKind.flow_failed: Severity.warning,
     IncidentKind.slo_burning: Severity.warning,
+    IncidentKind.drill_alert: Severity.critical,
+    IncidentKind.drill_failed: Severity.warning,
 }
 
 

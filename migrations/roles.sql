@@ -125,6 +125,8 @@ BEGIN
                            ('position_baseline', '',                                    '', 'INSERT, UPDATE'),
                            ('incident',          '',                                    '', ''),
                            ('alert',             'INSERT, UPDATE',                      '', 'INSERT, UPDATE'),
+                           ('drill',             'INSERT',                              '', ''),
+                           ('drill_step',        'INSERT',                              '', ''),
                            ('sla_report',        '',                                    '', 'INSERT'),
                            ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),

@@ -18,7 +18,7 @@ from typing import Any, Final
 import anyio
 from psycopg.conninfo import conninfo_to_dict
 
-from ibcore import backfill, chain, db, roles
+from ibcore import backfill, chain, db, drill, roles
 from ibcore.clock import monotonic
 from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
@@ -30,6 +30,7 @@ from sidecar import stream as stream_part
 from sidecar import sweep as sweep_part
 from sidecar.backfill.handler import GapBackfill
 from sidecar.chains import ChainSnapshots
+from sidecar.drill.handler import Drills
 from sidecar.feed import Feed
 from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import harden, ib_defaults
@@ -159,6 +160,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         epoch=epoch,
         handlers={
             chain.KIND: snapshots,
+            drill.KIND: _drills(settings, url, stream.session, recorder),
             backfill.KIND: GapBackfill(url, sweep.session, sidecar=name, pacer=sweep.pacer),
             **(orders.handlers() if orders else {}),
         },
@@ -168,6 +170,16 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     return Parts(
         *(recorder, journal, rejects, incidents, stream, sweep, requests, budget),
         *(orders, told),
+    )
+
+
+def _drills(settings: Settings, url: str, session: Session, recorder: Recorder) -> Drills:
+    return Drills(
+        url,
+        session,
+        sidecar=settings.sidecar.name,
+        ticks=lambda: recorder.stats().ticks_total,
+        told=settings.alerts.targets is not None,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Protocol
 import anyio
 from ib_async import IB
 
-from ibcore.clock import utcnow
+from ibcore.clock import monotonic, utcnow
 from ibcore.config import GatewaySettings, TickDefaults
 from ibcore.domain import (
     SESSION_TRANSITIONS,
@@ -28,7 +28,7 @@ from ibcore.domain import (
     SessionState,
     may_move,
 )
-from ibcore.errors import GatewayRefused, SessionFailed
+from ibcore.errors import GatewayRefused, SessionFailed, SessionLost
 from ibcore.link_states import LINK_TRANSITIONS, LinkState
 from ibcore.log import get_logger
 from ibcore.notices import Action, Notice, Scope
@@ -117,6 +117,7 @@ class Session:
         self._link: Link | None = None
         self._why_now: str | None = None
         self._is_ready = asyncio.Event()
+        self._refused_until = 0.0
 
     @property
     def ib(self) -> IB | None:
@@ -135,6 +136,10 @@ class Session:
         """End the connection; another is opened as after any loss."""
         if self._link is not None:
             self._link.end(why)
+
+    def refuse_for(self, seconds: float) -> None:
+        """Let every attempt to connect fail for so long: a drill. Time alone ends it."""
+        self._refused_until = monotonic() + seconds
 
     def verified(self) -> None:
         """Take that every line has shown that it lives: a suspect link is up."""
@@ -156,6 +161,8 @@ class Session:
 
     async def _connect_once(self) -> Ending:
         self._begin()
+        if (left := self._refused_until - monotonic()) > 0:
+            return Ending(SessionLost(f"A drill refuses connections for {left:.0f} s more."))
         ib = make_ib(self._defaults, self._sink, messages_per_s=self._messages_per_s)
         self._link = link = Link(
             ib,

@@ -12,6 +12,7 @@ from ibcore.models.backfill import BackfillBar, BackfillQuote, BackfillTrade, Ga
 from ibcore.models.bar import BarDay, BarQuoteKept, BarTradeKept
 from ibcore.models.chain import ChainExpiry, ChainListing, ChainQuote, ChainSnapshot
 from ibcore.models.column import METADATA, SCHEMA
+from ibcore.models.drill import Drill, DrillStep
 from ibcore.models.execution import Commission, Execution, Position, PositionBaseline
 from ibcore.models.incident import Incident
 from ibcore.models.ingest import (
@@ -48,6 +49,8 @@ __all__ = [
     "ChainQuote",
     "ChainSnapshot",
     "Commission",
+    "Drill",
+    "DrillStep",
     "Execution",
     "FeedGap",
     "FeedMinute",

@@ -41,6 +41,8 @@ WRITER = {
     "sidecar": IU,
     "sink": IU,
     "alert": IU,
+    "drill": I,
+    "drill_step": I,
     "session": IU,
     "line_state": IUD,
     "line_cure": IU,

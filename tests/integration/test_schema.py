@@ -33,6 +33,7 @@ from ibcore.domain import (
     TradeSource,
     WatchState,
 )
+from ibcore.drill import DrillVerdict, Scenario
 from ibcore.incidents import Severity
 from ibcore.link_states import LINK_TRANSITIONS, LinkState
 from ibcore.liveness.health import CURE_TRANSITIONS, Cure, CureState, LineCause
@@ -164,6 +165,8 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("backfill_bar_kind_known", BarKind),
         ("rejected_tick_reason_known", RejectReason),
         ("alert_state_known", AlertState),
+        ("drill_scenario_known", Scenario),
+        ("drill_verdict_known", DrillVerdict),
         ("alert_severity_known", Severity),
         ("incident_severity_known", Severity),
         ("chain_snapshot_quality_known", Quality),

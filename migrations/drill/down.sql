@@ -1,0 +1,3 @@
+-- Undoes up.sql.
+DROP TABLE ibkeeper.drill_step;
+DROP TABLE ibkeeper.drill;

@@ -1,0 +1,5 @@
+"""Drills: real failures, made on purpose inside the sidecar, which ends them itself.
+
+mechanism.py   what is done to the connection; every fault has its own end, on the sidecar's clock
+handler.py     the request: refuse what is unwise, do it, measure, store
+"""
