@@ -32,7 +32,7 @@ from ibcore.sim.suggestions import describe, near
 NAMES = ("chain_vs_floor_500", "chain_vs_floor_2000", "chain_vs_plain_ib_async")
 STREAMING, FREE = 50, 50
 CHAINS = {
-    500: {"underlying": "SPY", "expiries": 5, "strikes": 50, "min_dte": 14},
+    500: {"underlying": "SPY", "expiries": 7, "strikes": 36, "min_dte": 14},
     2_000: {
         "underlying": "SPX",
         "sec_type": "IND",

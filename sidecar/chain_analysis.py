@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ibcore.clock import utcnow
 from ibcore.option_model import NoVol, Terms, greeks, implied_vol
 from ibcore.parity import Pair, Parity, parity, years_to
 from sidecar.chain_plan import Cell
@@ -45,6 +46,12 @@ class Analysis(NamedTuple):
 
     expiries: Mapping[str, Expiry]
     own: Mapping[int, Own]
+
+
+def prepare() -> None:
+    """Load what the analysis stands on (QuantLib, the exchange calendars): seconds, once."""
+    years_to(utcnow().date(), utcnow())
+    implied_vol(Terms("C", 1.0, 1.0, 1.0, 1.0, 1.0), 0.5)
 
 
 def analyse(middles: Sequence[Middle], *, spot: float, now: datetime) -> Analysis:

@@ -29,10 +29,10 @@ from ibcore.domain import QuoteState
 from ibcore.parity import years_to
 from ibcore.policy import LineBudget
 from sidecar import chain_plan, instruments
-from sidecar.chain_analysis import analyse
+from sidecar.chain_analysis import analyse, prepare
 from sidecar.chain_archive import Archive, Listed
 from sidecar.chain_lines import Line, Lines
-from sidecar.chain_listing import NOTHING_STORED, Listing, Wanted
+from sidecar.chain_listing import NOTHING_STORED, Listing, Wanted, collapsed
 from sidecar.chain_plan import Cell, ChainClass, Window
 from sidecar.chain_quote import OPTION, OPTION_AND_INTEREST, UNDERLYING, LineValues
 from sidecar.chain_reading import Lane, Reading
@@ -83,7 +83,9 @@ class ChainSnapshots:
         chosen = await self._choose(await self._lane.client(), wanted)
         cells = await self._cells(chosen)
         self._refuse_the_impossible(len(cells), job.ends_at - monotonic())
-        taken, manner = await self._sweep(chosen, cells, job.progress)
+        async with collapsed(), anyio.create_task_group() as beside:
+            beside.start_soon(anyio.to_thread.run_sync, prepare, name="load the option model")
+            taken, manner = await self._sweep(chosen, cells, job.progress)
         await _refuse_silence(taken, _contract(chosen.about).symbol)
         middles = [one.middle for one in taken]
         analysis = await anyio.to_thread.run_sync(
