@@ -149,7 +149,9 @@ def tracked_from(row: Mapping[str, Any], fills: list[Fill], *, quantity: Decimal
         fills=MappingProxyType(_newest(fills)),
         reason=row["reason"],
     )
-    return Tracked(row["id"], view, row, row["order_id"], row["client_id"], row["submitting_at"])
+    made = Tracked(row["id"], view, row, row["order_id"], row["client_id"], row["submitting_at"])
+    made.told_unknown = view.state is IntentState.unknown  # by an earlier start
+    return made
 
 
 def _newest(fills: list[Fill]) -> dict[str, Fill]:

@@ -236,13 +236,15 @@ def _told(tracked: Tracked, state: IntentState) -> list[Entry]:
         tracked.told_unknown = True
         summary = f"It is unknown what became of {what}: {view.reason}. Nothing is sent again."
         return [Entry(incident=Incident(IncidentKind.order_unknown, about, summary, WHO, detail))]
-    if state is IntentState.rejected:
-        summary = f"{what} was rejected: {view.reason}"
-        return [Entry(incident=Incident(IncidentKind.order_rejected, about, summary, WHO, detail))]
+    entries: list[Entry] = []
     if tracked.told_unknown:
         tracked.told_unknown = False
-        return [Entry(over=(IncidentKind.order_unknown, about, f"it is known: {state}"))]
-    return []
+        entries.append(Entry(over=(IncidentKind.order_unknown, about, f"it is known: {state}")))
+    if state is IntentState.rejected:
+        summary = f"{what} was rejected: {view.reason}"
+        incident = Incident(IncidentKind.order_rejected, about, summary, WHO, detail)
+        entries.append(Entry(incident=incident))
+    return entries
 
 
 def word(kind: EvidenceKind, tracked: Tracked, text: str) -> Heard:
