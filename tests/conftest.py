@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ibcore import db
+from ibcore import db, log
 from ibcore.embedded import Server
 from ibcore.models import METADATA, SCHEMA
 from ibcore.sim.server import Gateway
@@ -57,12 +57,25 @@ def postgres_url(postgres_server: Server) -> str:
 @pytest.fixture
 def db_url(postgres_url: str) -> str:
     """Return the same URL with every table empty."""
-    with psycopg.connect(postgres_url, autocommit=True) as conn:
+    empty(postgres_url)
+    return postgres_url
+
+
+def empty(url: str) -> None:
+    """Empty every table but what the migrations filled."""
+    with psycopg.connect(url, autocommit=True) as conn:
         filled = [name for (name,) in conn.execute(_FILLED)]
         if filled:
             tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in filled)
             conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
-    return postgres_url
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_this_test_only() -> Iterator[None]:
+    """Forget what a test had hidden: a word of its own would be masked in the next one's output."""
+    known = set(log._hidden)
+    yield
+    log._hidden.intersection_update(known)
 
 
 @pytest.fixture(scope="session")

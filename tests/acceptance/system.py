@@ -16,6 +16,7 @@ import psycopg
 
 from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
+from tests.conftest import empty
 
 
 def free_port() -> int:
@@ -129,7 +130,8 @@ class _Pause:
 
 @contextmanager
 def running_system(db_url: str, home: Path) -> Iterator[System]:
-    """Run a gateway and a sidecar; end both whatever happens."""
+    """Run a gateway and a sidecar on an empty database; end both whatever happens."""
+    empty(db_url)
     system = System(db_url, home)
     try:
         yield system

@@ -89,8 +89,8 @@ def test_several_underlyings_are_one_run_and_a_bad_one_spoils_no_other(tmp_path:
     [
         ({"underlying": "NOPE"}, "IB knows no contract NOPE STK SMART. Nothing was stored."),
         (
-            {"expiries": 1, "strikes": 37, "contract_deadline_s": 15, "deadline_s": 6},
-            "The deadline passed with",
+            {"expiries": 8, "strikes": 60, "deadline_s": 5},
+            "messages a second, and",
         ),
         ({"sidecar": "nobody"}, "The sidecar nobody has never run on this database."),
     ],

@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,13 +149,17 @@ async def play(run: Run, key: str, sidecars: Sidecars, gateway: Gateway) -> None
     if run.place.startswith("heard") and run.fate == "ack lost":
         await gateway.fault("clear")  # what is never heard kills nobody
         sidecars.armed.touch()
-        await gateway.fault("fill", order=await numbered(url, key), shares=1)
+        number = await numbered(url, key)
+        # The id is durable before the frame is sent.
+        await eventually(lambda: number in placed_orders(gateway), within_s=10)
+        await gateway.fault("fill", order=number, shares=1)
     await sidecars.died()
     await gateway.fault("clear")
     if run.fate == "filled while down":
         number = order_id(url, key)
         if number and placed_orders(gateway).count(number):
-            await gateway.fault("fill", order=number)
+            with suppress(ValueError):  # the cancel was there before the process died
+                await gateway.fault("fill", order=number)
 
 
 def intent(url: str, key: str) -> Any:
