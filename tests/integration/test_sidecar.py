@@ -152,7 +152,8 @@ async def test_a_wrong_gateway_port_is_not_fatal_and_says_so(db_url, sql, tmp_pa
         started(tmp_path, DATABASE_URL=db_url, GATEWAY__PORT=port) as process,
     ):
         waits = "SELECT count(*) FROM ibkeeper.session_event WHERE backoff_s = 2"
-        await eventually(lambda: sql.one(waits) == 2, within_s=30.0)
+        # Stream, sweep and orders wait, each by itself.
+        await eventually(lambda: sql.one(waits) == 3, within_s=30.0)
         process.child.send_signal(signal.SIGINT)
         assert await process.ended() == 0
     reason = sql.one("SELECT reason FROM ibkeeper.session_event WHERE backoff_s = 2")
