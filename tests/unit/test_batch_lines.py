@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 from ibcore.batch.csv_file import BatchRefused, read
 from ibcore.batch.line import OrderLine
 
+# Python 3.10's csv refuses the line before a column can be named.
+NUL_SAID = "line 2, column symbol: " if sys.version_info >= (3, 11) else "line 2: line contains NUL"
 LINE: dict[str, Any] = {"symbol": "spy", "side": "buy", "quantity": 100, "limit_price": 500.1}
 
 
@@ -132,7 +135,7 @@ def test_a_csv_file_is_read_with_its_columns_in_any_order(tmp_path: Path) -> Non
         ("symbol,side,quantity\nSPY,BUY,1e9\n", "line 2, column quantity: '1e9' is no plain"),
         ("symbol,side,quantity\n\nSPY,BUY,1\n", "line 3, column limit_price: is missing: an order"),
         ("symbol,side,quantity\nSPY,,1\n", "line 2, column side: is missing"),
-        ("symbol,side,quantity\nS\0PY,BUY,1\n", "line 2, column symbol: "),
+        ("symbol,side,quantity\nS\0PY,BUY,1\n", NUL_SAID),
         (
             "symbol,side,quantty\nSPY,BUY,1\n",
             "column quantty: no column is called 'quantty'; did you",
