@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -257,6 +257,23 @@ def known_names() -> list[str]:
         else:
             names.append(f"{PREFIX}{name}".upper())
     return names
+
+
+def secret_names() -> list[tuple[str, ...]]:
+    """Return where each setting that holds a secret stands: (name,) or (section, name)."""
+    found: list[tuple[str, ...]] = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            leaves = section.model_fields.items()
+            found += [(name, leaf) for leaf, each in leaves if _is_secret(each.annotation)]
+        elif _is_secret(section):
+            found.append((name,))
+    return found
+
+
+def _is_secret(annotation: Any) -> bool:
+    return SecretStr in (annotation, *get_args(annotation))
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
     IbkeeperError                 exit code 1
     ├── ConfigRefused             3  settings are missing, malformed or unsafe
+    │   └── LiveRefused              what live trading leans on is not well
     ├── InstanceConflict          4  another process holds the lock of this name
     ├── DatabaseUnavailable       1  retryable
     │   └── SchemaMismatch        3  the schema is older or newer than this code
@@ -47,6 +48,10 @@ class ConfigRefused(IbkeeperError):
     """The settings are missing, malformed or unsafe."""
 
     exit_code = 3
+
+
+class LiveRefused(ConfigRefused):
+    """Live trading does not start: something that it leans on is not well."""
 
 
 class InstanceConflict(IbkeeperError):

@@ -41,6 +41,7 @@ class IncidentKind(StrEnum):
     order_external = "order_external"
     order_id_rollback = "order_id_rollback"
     kill_switch_engaged = "kill_switch_engaged"
+    live_refused = "live_refused"
     orders_break = "orders_break"
     alert_target_down = "alert_target_down"
     sidecar_silent = "sidecar_silent"
@@ -66,6 +67,7 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.order_external: Severity.info,
     IncidentKind.order_id_rollback: Severity.warning,
     IncidentKind.kill_switch_engaged: Severity.critical,
+    IncidentKind.live_refused: Severity.critical,
     IncidentKind.orders_break: Severity.critical,
     IncidentKind.alert_target_down: Severity.critical,
     IncidentKind.sidecar_silent: Severity.critical,

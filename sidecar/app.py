@@ -152,7 +152,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     sweep = sweep_part.assemble(
         settings, endpoint=lambda offset: _endpoint(settings, offset), journal=journal
     )
-    orders = _orders(settings, url, epoch, journal) if settings.orders.enabled else None
+    orders = _orders(settings, url, epoch, journal, incidents) if settings.orders.enabled else None
     snapshots = ChainSnapshots(sweep.lanes, budget=budget, url=url)
     requests = RequestWorker(
         url,
@@ -183,9 +183,13 @@ def _drills(settings: Settings, url: str, session: Session, recorder: Recorder) 
     )
 
 
-def _orders(settings: Settings, url: str, epoch: int, journal: Journal) -> OrdersDesk:
+def _orders(
+    settings: Settings, url: str, epoch: int, journal: Journal, incidents: IncidentBoard
+) -> OrdersDesk:
     endpoint = _endpoint(settings, orders_desk.OFFSET)
-    return orders_desk.assemble(settings, url, epoch, endpoint=endpoint, journal=journal)
+    return orders_desk.assemble(
+        settings, url, epoch, endpoint=endpoint, journal=journal, incidents=incidents
+    )
 
 
 def _endpoint(settings: Settings, offset: int) -> Endpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -52,6 +53,21 @@ class Target:
                 "see docs/operations.md, alerts.",
             )
 
+    @property
+    def service(self) -> str:
+        """Return what Apprise calls the service."""
+        return str(self._apprise[0].service_name)
+
+    @property
+    def host(self) -> str | None:
+        """Return the host that the URL names; None where the service has its own."""
+        plugin = self._apprise[0]
+        # `host` is whatever follows `://`: a token at Slack, a topic at ntfy's own server.
+        forms: tuple[str, ...] = plugin.templates
+        if not any("{host}" in form for form in forms) or getattr(plugin, "mode", None) == "cloud":
+            return None
+        return str(getattr(plugin, "smtp_host", None) or plugin.host)
+
     def send(self, message: Message) -> Answer:
         """Send and wait for the answer; blocks for as long as the target does, some seconds."""
         with _Heard() as heard:
@@ -73,16 +89,21 @@ class Target:
 def parse(text: SecretStr | None, *, prefix: str) -> list[Target]:
     """Read targets: URLs with blanks between, each with `name=` before it or without."""
     targets: list[Target] = []
-    for number, word in enumerate(text.get_secret_value().split() if text else (), 1):
-        named = _NAMED.match(word)
-        name = named[1] if named else f"{prefix}{number}"
+    for name, url in named_urls(text, prefix=prefix):
         if name in {target.name for target in targets}:
             raise ConfigRefused(
                 f"Two alert targets are called {name}.",
                 remedy="Nothing was started. Give each a name of its own.",
             )
-        targets.append(Target(name, word[named.end() :] if named else word))
+        targets.append(Target(name, url))
     return targets
+
+
+def named_urls(text: SecretStr | None, *, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield name and URL of each target that is set."""
+    for number, word in enumerate(text.get_secret_value().split() if text else (), 1):
+        named = _NAMED.match(word)
+        yield (named[1], word[named.end() :]) if named else (f"{prefix}{number}", word)
 
 
 def _hide(url: str) -> None:

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "status": _Entry(
         "ibcore.cli.status", "Say what works and what does not, with remedies.", False
     ),
+    "doctor": _Entry("ibcore.cli.doctor", "Look at everything around it; say remedies.", False),
     "watch": _Entry("ibcore.cli.watch", "What to stream: add, rm, ls.", True),
     "orders": _Entry("ibcore.cli.orders", "Batches of orders: submit, show, cancel, …", True),
     "limits": _Entry("ibcore.cli.limits", "What orders must keep: set, unset, ls, history.", True),

@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from ibcore.batch.preview import WHAT_IF
 from ibcore.config import Settings
+from ibcore.doctor.examination import examine
 from ibcore.domain import Endpoint
+from sidecar.incident_board import IncidentBoard
 from sidecar.job import Handler
 from sidecar.journal import Journal
 from sidecar.kill_switch import KillSwitch
 from sidecar.orders.engine import Engine
-from sidecar.orders.gate import Gate
+from sidecar.orders.gate import Gate, open_always
 from sidecar.orders.ledger import Ledger
+from sidecar.orders.live_checks import LiveChecks
 from sidecar.orders.sender import Sender
 from sidecar.orders.what_if_request import WhatIfRequests
 from sidecar.session import Session
@@ -35,6 +38,7 @@ class OrdersDesk:
     kill_switch: KillSwitch
     ledger: Ledger
     what_ifs: WhatIfRequests
+    live_checks: LiveChecks | None
 
     def handlers(self) -> dict[str, Handler]:
         """Return what requests are answered here."""
@@ -47,6 +51,7 @@ class OrdersDesk:
             "orders sender": self.sender.run,
             "orders reconcile": self.engine.reconciler.run,
             "kill switch": self.kill_switch.run,
+            **({"live checks": self.live_checks.run} if self.live_checks else {}),
         }
 
     def keepers(self) -> dict[str, Task]:
@@ -55,7 +60,13 @@ class OrdersDesk:
 
 
 def assemble(
-    settings: Settings, url: str, epoch: int, *, endpoint: Endpoint, journal: Journal
+    settings: Settings,
+    url: str,
+    epoch: int,
+    *,
+    endpoint: Endpoint,
+    journal: Journal,
+    incidents: IncidentBoard,
 ) -> OrdersDesk:
     """Make the parts and join them; nothing is started."""
     name, orders = settings.sidecar.name, settings.orders
@@ -74,6 +85,8 @@ def assemble(
     )
     switch = KillSwitch(url, home=settings.home, sidecar=name, cancel_all=engine.cancel_all)
     gate.kill_switch = switch.why
+    checks = _live_checks(settings, incidents) if orders.live else None
+    gate.live_checks = checks.why if checks else open_always
     session = Session(
         endpoint,
         role=ROLE,
@@ -86,4 +99,8 @@ def assemble(
         sends_orders=True,
     )
     sender = Sender(url, engine, live_enabled=orders.live, engaged=lambda: switch.engaged)
-    return OrdersDesk(engine, session, sender, switch, ledger, WhatIfRequests(url, engine))
+    return OrdersDesk(engine, session, sender, switch, ledger, WhatIfRequests(url, engine), checks)
+
+
+def _live_checks(settings: Settings, incidents: IncidentBoard) -> LiveChecks:
+    return LiveChecks(lambda: examine(settings), incidents, sidecar=settings.sidecar.name)

@@ -18,6 +18,7 @@ class Gate:
     """Shut until the session is ready, the link up, and a reconciliation has succeeded."""
 
     kill_switch: Why = open_always
+    live_checks: Why = open_always
     ready: bool = False
     link_up: bool = True
     reconciled: bool = False
@@ -35,4 +36,6 @@ class Gate:
             return f"kill switch: {stopped}"
         if (unable := self.why_no_cancel()) is not None:
             return unable
+        if (unwell := self.live_checks()) is not None:
+            return unwell
         return None if self.reconciled else "orders are not reconciled yet"

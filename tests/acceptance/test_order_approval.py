@@ -42,7 +42,11 @@ def system(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ):
         running.port = gateway.port
         running.name = "live"
-        running.settings = {"IBKEEPER_ORDERS__LIVE": "true"}
+        running.settings = {
+            "IBKEEPER_ORDERS__LIVE": "true",
+            # Somebody has to be told, or live trading does not start; nobody listens there.
+            "IBKEEPER_ALERTS__TARGETS": "json://127.0.0.1:9/hook",
+        }
         running.start_sidecar()
         known = "SELECT count(daily_pnl) FROM ibkeeper.account_state WHERE account = %s"
         running.wait_for(lambda: running.value(known, (LIVE,)) > 0, within_s=30, what="the account")

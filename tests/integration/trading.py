@@ -21,6 +21,7 @@ from ibcore.config import Settings
 from ibcore.domain import Endpoint
 from ibcore.sim.server import Gateway
 from sidecar import instruments
+from sidecar.incident_board import IncidentBoard
 from sidecar.journal import Journal
 from sidecar.orders.desk import OrdersDesk, assemble
 from tests.integration.gateways import eventually
@@ -151,11 +152,13 @@ async def trading(
         made, url, epoch,
         endpoint=Endpoint("127.0.0.1", gateway.port, CLIENT),
         journal=Journal(url, sidecar="main", epoch=epoch),
+        incidents=(board := IncidentBoard(url)),
     )  # fmt: skip
     running = Trading(desk, gateway, url, epoch)
     async with anyio.create_task_group() as group:
         for name, task in {**desk.workers(), **desk.keepers()}.items():
             group.start_soon(task, name=name)
+        group.start_soon(board.run, name="incidents")
         if ready:
             await running.ready()
         yield running
