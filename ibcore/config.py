@@ -29,6 +29,8 @@ from pydantic_settings import (
 )
 
 from ibcore.errors import ConfigRefused
+from ibcore.settings.failover import FailoverSettings as FailoverSettings
+from ibcore.settings.failover import StandbySettings as StandbySettings
 from ibcore.settings.gateway import GatewaySettings as GatewaySettings
 from ibcore.settings.gateway import LivenessSettings as LivenessSettings
 from ibcore.settings.section import Port, PositiveFloat, Section
@@ -199,6 +201,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL >= 14; unset: own.")
     gateway: GatewaySettings = GatewaySettings()
     liveness: LivenessSettings = LivenessSettings()
+    failover: FailoverSettings = FailoverSettings()
+    standby: StandbySettings = StandbySettings()
     defaults: TickDefaults = TickDefaults()
     recorder: RecorderSettings = RecorderSettings()
     sidecar: SidecarSettings = SidecarSettings()

@@ -35,6 +35,8 @@ class IncidentKind(StrEnum):
     session_down = "session_down"
     lines_out = "lines_out"
     competing_session = "competing_session"
+    failed_over = "failed_over"
+    backup_down = "backup_down"
     order_rejected = "order_rejected"
     order_unknown = "order_unknown"
     order_doubled = "order_doubled"
@@ -61,6 +63,8 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.session_down: Severity.critical,
     IncidentKind.lines_out: Severity.critical,
     IncidentKind.competing_session: Severity.critical,
+    IncidentKind.failed_over: Severity.warning,
+    IncidentKind.backup_down: Severity.warning,
     IncidentKind.order_rejected: Severity.warning,
     IncidentKind.order_unknown: Severity.critical,
     IncidentKind.order_doubled: Severity.critical,

@@ -127,6 +127,7 @@ BEGIN
                            ('alert',             'INSERT, UPDATE',                      '', 'INSERT, UPDATE'),
                            ('drill',             'INSERT',                              '', ''),
                            ('drill_step',        'INSERT',                              '', ''),
+                           ('provider_switch',   'INSERT',                              '', ''),
                            ('sla_report',        '',                                    '', 'INSERT'),
                            ('rejected_tick',     'INSERT, UPDATE, DELETE',              '', ''),
                            ('quote_latest',      'INSERT, UPDATE, DELETE, TRUNCATE',    '', ''),

@@ -21,17 +21,17 @@ from psycopg.conninfo import conninfo_to_dict
 from ibcore import backfill, chain, db, drill, roles
 from ibcore.clock import monotonic
 from ibcore.config import Settings
-from ibcore.domain import Endpoint, Provider
+from ibcore.domain import Endpoint
 from ibcore.errors import DatabaseUnavailable, IbkeeperError
 from ibcore.log import get_logger, hide
 from ibcore.policy import LineBudget
-from sidecar import alarm
+from sidecar import alarm, failover
 from sidecar import stream as stream_part
 from sidecar import sweep as sweep_part
 from sidecar.backfill.handler import GapBackfill
 from sidecar.chains import ChainSnapshots
 from sidecar.drill.handler import Drills
-from sidecar.feed import Feed
+from sidecar.failover import Backing
 from sidecar.heartbeat import Heartbeat
 from sidecar.ib_compat import harden, ib_defaults
 from sidecar.incident_board import IncidentBoard
@@ -70,6 +70,7 @@ class Parts:
     budget: LineBudget
     orders: OrdersDesk | None
     told: dict[str, Task]
+    backing: Backing
 
     @property
     def stream(self) -> Session:
@@ -85,6 +86,7 @@ class Parts:
         """Return what produces: ended first."""
         return {
             **self.streaming.workers(),
+            **self.backing.workers(),
             **self.sweep.workers(),
             "requests": self.requests.run,
             **(self.orders.workers() if self.orders else {}),
@@ -99,6 +101,7 @@ class Parts:
             "rejects": self.rejects.run,
             **self.told,
             **self.streaming.keepers(),
+            **self.backing.keepers(),
             **(self.orders.keepers() if self.orders else {}),
         }
 
@@ -125,29 +128,26 @@ async def serve(settings: Settings) -> None:
 def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     """Make the parts and join them; nothing is started."""
     name, gateway = settings.sidecar.name, settings.gateway
-    recorder = Recorder(
-        url,
-        settings=settings.recorder,
-        spool=settings.spool_file,
-        sidecar=name,
-        epoch=epoch,
-    )
-    journal = Journal(url, sidecar=name, epoch=epoch)
     incidents = IncidentBoard(url)
-    recorder.gauge.on_change = spool_told(incidents, name, cap_mib=settings.recorder.spool_mib)
+    recorder = _recorder(settings, url, epoch, incidents)
+    journal = Journal(url, sidecar=name, epoch=epoch)
     budget = LineBudget(gateway.lines)
     book = RejectBook()
     rejects = RejectKeeper(url, book, sidecar=name, epoch=epoch)
-    feed = Feed(recorder, epoch=epoch, provider=Provider.ib, rejects=book)
+    backing = failover.prepare(settings, recorder, epoch=epoch, rejects=book)
     stream = stream_part.assemble(
         settings,
         url,
         epoch,
         endpoint=_endpoint(settings, 0),
-        feed=feed,
+        feed=backing.feed,
         journal=journal,
         incidents=incidents,
         budget=budget,
+        take_over=backing.take_over,
+    )
+    failover.join(
+        backing, settings, url, epoch=epoch, stream=stream, journal=journal, incidents=incidents
     )
     sweep = sweep_part.assemble(
         settings, endpoint=lambda offset: _endpoint(settings, offset), journal=journal
@@ -169,8 +169,15 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
     told = alarm.assemble(settings, url, incidents)
     return Parts(
         *(recorder, journal, rejects, incidents, stream, sweep, requests, budget),
-        *(orders, told),
+        *(orders, told, backing),
     )
+
+
+def _recorder(settings: Settings, url: str, epoch: int, incidents: IncidentBoard) -> Recorder:
+    name, file = settings.sidecar.name, settings.spool_file
+    recorder = Recorder(url, settings=settings.recorder, spool=file, sidecar=name, epoch=epoch)
+    recorder.gauge.on_change = spool_told(incidents, name, cap_mib=settings.recorder.spool_mib)
+    return recorder
 
 
 def _drills(settings: Settings, url: str, session: Session, recorder: Recorder) -> Drills:
@@ -248,6 +255,7 @@ class _Run:
             await self._parts.orders.ledger.drain(max(0.1, ends_at - monotonic()))
         journalled = await journal.drain(max(0.1, ends_at - monotonic()))
         await self._parts.streaming.lines.drain(max(0.1, ends_at - monotonic()))
+        await self._parts.backing.drain(max(0.1, ends_at - monotonic()))
         await self._parts.incidents.drain(max(0.1, ends_at - monotonic()))
         await self._heartbeat.say("stopped", recorder.stats(), 0)
         log.info(

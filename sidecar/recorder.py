@@ -75,7 +75,7 @@ class Recorder:
         """Make a recorder; `spool` is its file."""
         self.origin = Origin(uuid4(), sidecar, epoch)
         self._settings = settings
-        self._seq = 0
+        self.seq = 0
         self._batch = 0
         self._open = OpenBatch()
         self._latest = Latest()
@@ -106,8 +106,8 @@ class Recorder:
 
     def next_seq(self) -> int:
         """Return the number of the next row."""
-        self._seq += 1
-        return self._seq
+        self.seq += 1
+        return self.seq
 
     def record(self, row: MarketRow) -> None:
         """Take a row whose seq is the last `next_seq`."""
@@ -120,7 +120,7 @@ class Recorder:
 
     def forget(self, instrument_id: int, field: str) -> None:
         """Make a statistic NULL in `quote_latest`."""
-        self._latest.forget(instrument_id, field, after_seq=self._seq)
+        self._latest.forget(instrument_id, field, after_seq=self.seq)
 
     def last_print(self, instrument_id: int) -> Print | None:
         """Return the last print that the database knew when this process began, or since."""

@@ -10,6 +10,7 @@ from ib_async import IB
 
 from ibcore.config import Settings
 from ibcore.domain import Endpoint
+from ibcore.liveness.ward import TakeOver, nobody_takes_over
 from ibcore.notices import Notice
 from ibcore.policy import LineBudget
 from sidecar.feed import Feed
@@ -60,6 +61,7 @@ def assemble(
     journal: Journal,
     incidents: IncidentBoard,
     budget: LineBudget,
+    take_over: TakeOver = nobody_takes_over,
 ) -> Stream:
     """Make the parts and join them; nothing is started."""
     name = settings.sidecar.name
@@ -81,6 +83,7 @@ def assemble(
         incidents=incidents,
         sidecar=name,
         settings=settings.liveness,
+        take_over=take_over,
     )
     session = _session(settings, endpoint, feed, journal, watcher=watcher, liveness=liveness)
     alarm = SessionAlarm(

@@ -14,6 +14,7 @@ from ibcore.models.chain import ChainExpiry, ChainListing, ChainQuote, ChainSnap
 from ibcore.models.column import METADATA, SCHEMA
 from ibcore.models.drill import Drill, DrillStep
 from ibcore.models.execution import Commission, Execution, Position, PositionBaseline
+from ibcore.models.failover import ProviderSwitch
 from ibcore.models.incident import Incident
 from ibcore.models.ingest import (
     FeedGap,
@@ -70,6 +71,7 @@ __all__ = [
     "OrderIntent",
     "Position",
     "PositionBaseline",
+    "ProviderSwitch",
     "Quote",
     "QuoteLatest",
     "RejectedTick",

@@ -21,7 +21,7 @@ class Session(Row, table=True):
     id: int | None = column("Number of the session.", BigInteger, identity=True)
     sidecar: str = column("Sidecar that owns it.", Text)
     epoch: int = column("Start of the sidecar.", Integer)
-    role: str = column("stream, sweep, sweep2 or orders.", Text)
+    role: str = column("stream, sweep, sweep2, orders or standby.", Text)
     provider: str = column("ib, standby or alpaca.", Text)
     host: str = column("Host of the gateway.", Text)
     port: int = column("API port of the gateway.", Integer)
@@ -55,7 +55,7 @@ class SessionEvent(Row, table=True):
     at: datetime | None = moment("When it happened.", default="clock_timestamp()")
     sidecar: str = column("Sidecar that owns the session.", Text)
     epoch: int = column("Start of the sidecar.", Integer)
-    role: str = column("stream, sweep, sweep2 or orders.", Text)
+    role: str = column("stream, sweep, sweep2, orders or standby.", Text)
     session_id: int | None = column(
         "The session, once there is one.", BigInteger, null=True, references="ibkeeper.session.id"
     )

@@ -29,3 +29,11 @@ VALUES (%(id)s, %(sidecar)s, %(epoch)s, %(instrument_id)s, %(provider)s, %(cause
 ON CONFLICT (id) DO UPDATE SET
        state = excluded.state, ended_at = excluded.ended_at, reason = excluded.reason
  WHERE c.state = 'running';
+
+-- note_provider_switch --
+-- Written twice when a connection broke after its commit; there once.
+INSERT INTO ibkeeper.provider_switch (sidecar, epoch, number, instrument_id, at, from_provider,
+                                      to_provider, cause, stale_s)
+VALUES (%(sidecar)s, %(epoch)s, %(number)s, %(instrument_id)s, %(at)s, %(from_provider)s,
+        %(to_provider)s, %(cause)s, %(stale_s)s)
+ON CONFLICT DO NOTHING;

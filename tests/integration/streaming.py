@@ -11,7 +11,13 @@ from typing import Literal
 import anyio
 import psycopg
 
-from ibcore.config import GatewaySettings, LivenessSettings, Settings
+from ibcore.config import (
+    FailoverSettings,
+    GatewaySettings,
+    LivenessSettings,
+    Settings,
+    StandbySettings,
+)
 from ibcore.sim.contracts import Contract
 from ibcore.sim.ledger import SentTick
 from ibcore.sim.server import Gateway
@@ -41,6 +47,8 @@ async def streaming(
     market_data_type: Literal[1, 2, 3, 4] = 1,
     lines: int = 100,
     liveness: LivenessSettings | None = None,
+    standby: Gateway | None = None,
+    failover: FailoverSettings | None = None,
 ) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
     with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
@@ -53,6 +61,8 @@ async def streaming(
                 market_data_type=market_data_type,
                 lines=lines,
             ),
+            standby=_standby(standby),
+            failover=failover or FailoverSettings(),
         )
         parts = assemble(settings, url, 1)
         async with anyio.create_task_group() as keepers:
@@ -68,8 +78,15 @@ async def streaming(
             # __aexit__ rolls back before it closes, and the rollback is cancelled too).
             await parts.journal.drain(10.0)
             await parts.streaming.lines.drain(10.0)
+            await parts.backing.drain(10.0)
             await parts.incidents.drain(10.0)
             keepers.cancel_scope.cancel()
+
+
+def _standby(gateway: Gateway | None) -> StandbySettings:
+    if gateway is None:
+        return StandbySettings()
+    return StandbySettings(host="127.0.0.1", port=gateway.port)
 
 
 def state_changes(ticks: Sequence[SentTick]) -> list[Row]:

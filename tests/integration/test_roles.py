@@ -46,6 +46,7 @@ WRITER = {
     "session": IU,
     "line_state": IUD,
     "line_cure": IU,
+    "provider_switch": I,
     "session_event": I,
     "request": {"UPDATE"},
     "chain_snapshot": I,

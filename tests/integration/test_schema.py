@@ -34,6 +34,7 @@ from ibcore.domain import (
     WatchState,
 )
 from ibcore.drill import DrillVerdict, Scenario
+from ibcore.failover import SwitchCause
 from ibcore.incidents import Severity
 from ibcore.link_states import LINK_TRANSITIONS, LinkState
 from ibcore.liveness.health import CURE_TRANSITIONS, Cure, CureState, LineCause
@@ -156,6 +157,9 @@ def test_the_database_knows_the_same_steps_as_the_code(
         ("line_state_provider_known", Provider),
         ("line_state_cause_known", LineCause),
         ("line_cure_provider_known", Provider),
+        ("provider_switch_from_provider_known", Provider),
+        ("provider_switch_to_provider_known", Provider),
+        ("provider_switch_cause_known", SwitchCause),
         ("line_cure_cause_known", LineCause),
         ("line_cure_cure_known", Cure),
         ("line_cure_state_known", CureState),
