@@ -1,5 +1,8 @@
 """Runs that fail or crash are incidents, until the flow completes again: hooks of every flow.
 
+The first opens the incident; every further one happens again, which people are told in growing
+intervals (`retell_incident`).
+
 A run whose process was killed has nobody to call a hook: Prefect crashes it when its heartbeat is
 missed (`flows.automations`), and connection-sla finds it (`tell_of_crashed`).
 """
@@ -38,7 +41,7 @@ async def told(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     """Open the incident of a run that failed or crashed."""
     # Prefect passes these three by name.
     incident = of_run(flow.name, flow_run, str(state.name), state.message)
-    await _say(flow.name, "open_incident", incident.row())
+    await _say(flow.name, "retell_incident", incident.row())
 
 
 async def well(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -73,7 +76,8 @@ async def tell_of_crashed(conn: db.Connection) -> int:
             if not known["told"]:
                 flow = await client.read_flow(run.flow_id)
                 message = run.state.message if run.state else None
-                await rows(conn, "open_incident", of_run(flow.name, run, "Crashed", message).row())
+                incident = of_run(flow.name, run, "Crashed", message)
+                await rows(conn, "retell_incident", incident.row())
                 count += 1
     return count
 

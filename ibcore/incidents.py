@@ -2,8 +2,8 @@
 
 An incident is a row, opened in the transaction of the fact (`queries.sql`: `open_incident`) and
 closed by whoever sees that it is over. It is told once: the key says what it is about, and while
-an incident of that key is open it is only seen again. Every kind has a section in
-docs/runbook.md; a test compares.
+an incident of that key is open it is only seen again (flows that fail again are told again, in
+growing intervals). Every kind has a section in docs/runbook.md; a test compares.
 """
 
 from __future__ import annotations

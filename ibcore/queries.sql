@@ -642,6 +642,11 @@ SELECT t.ts, t.recv_ts, t.instrument_id, t.seq, t.epoch, t.provider, t.quality, 
 SELECT ibkeeper.open_incident(%(key)s, %(kind)s, %(severity)s, %(summary)s, %(opened_by)s,
                               %(detail)s::jsonb) AS id;
 
+-- retell_incident --
+-- The same for what is told again when it happens again; see the function for how often.
+SELECT ibkeeper.retell_incident(%(key)s, %(kind)s, %(severity)s, %(summary)s, %(opened_by)s,
+                                %(detail)s::jsonb) AS id;
+
 -- close_incident --
 -- Nothing to close is no error: whoever sees the good end need not know whether it was told.
 SELECT ibkeeper.close_incident(%(key)s, %(reason)s) AS closed;

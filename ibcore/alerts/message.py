@@ -17,7 +17,7 @@ _WORST: Final = (Severity.critical, Severity.warning, Severity.info)
 
 
 class Line(NamedTuple):
-    """A row of the outbox with its incident. `event`: opened, worse or closed."""
+    """A row of the outbox with its incident. `event`: opened, worse, again or closed."""
 
     id: int
     incident_id: UUID
@@ -78,7 +78,8 @@ def _title(lines: Sequence[Line], severity: Severity) -> str:
     over = all(line.closed_at is not None for line in lines)
     tag = "recovered" if over else str(severity).upper()
     if len(lines) == 1:
-        return mask(f"[{tag}] {lines[0].key}")
+        again = "again: " if lines[0].event == "again" else ""
+        return mask(f"[{tag}] {again}{lines[0].key}")
     kinds = Counter(line.kind for line in lines).most_common()
     told = ", ".join(f"{kind} {count}" for kind, count in kinds[:5])
     return f"[{tag}] {len(lines)} incidents: {told}{', …' if len(kinds) > 5 else ''}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, Index, Integer, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ibcore.models.column import Row, column, described, moment
@@ -17,7 +17,18 @@ class Alert(Row, table=True):
 
     __tablename__ = "alert"
     __table_args__ = (
-        UniqueConstraint("incident_id", "target", "event", "severity", name="alert_once"),
+        Index(
+            "alert_once",
+            *("incident_id", "target", "event", "severity"),
+            unique=True,
+            postgresql_where=text("event <> 'again'"),
+        ),
+        Index(
+            "alert_again_once",
+            *("incident_id", "target", "news"),
+            unique=True,
+            postgresql_where=text("event = 'again'"),
+        ),
         Index(
             "alert_waiting_idx",
             "target",
@@ -40,7 +51,9 @@ class Alert(Row, table=True):
     target: str = column(
         "Name of the target; its URL, which holds secrets, stands in the settings only.", Text
     )
-    event: str = column("opened, worse (its severity rose) or closed.", Text)
+    event: str = column(
+        "opened, worse (its severity rose), again (it happened again) or closed.", Text
+    )
     severity: str = column("Of the incident when this was written.", Text)
     state: str = column("waiting, delivered or expired.", Text, default="'waiting'")
     escalates: str | None = column(
@@ -58,6 +71,7 @@ class Alert(Row, table=True):
     )
     delivered_at: datetime | None = moment("When the target took it.", null=True)
     error: str | None = column("Why the last attempt failed, without secrets.", Text, null=True)
+    news: int = column("Of the incident when this was written.", Integer, default="1")
 
 
 class SlaReport(Row, table=True):

@@ -46,3 +46,9 @@ class Incident(Row, table=True):
     closed_at: datetime | None = moment("When it was over; NULL: it is still open.", null=True)
     closed_because: str | None = column("What ended it, for a person.", Text, null=True)
     times_seen: int = column("How often it was noticed.", Integer, default="1")
+    news: int = column(
+        "How often people had to be told: 1 when it was opened, more when it happened again.",
+        Integer,
+        default="1",
+    )
+    news_at: datetime | None = moment("When it was news last.", default="clock_timestamp()")

@@ -2,10 +2,11 @@
 -- Times are parameters: what an hour's outage of a target does is tried without the hour.
 
 -- alert_fan_out --
--- A row a target for everything that is new: opened, worse, over; once each. What is older than
--- the alerts live is no news.
-INSERT INTO ibkeeper.alert (incident_id, target, event, severity, created_at, next_at, expires_at)
-SELECT i.id, t.target, e.event, i.severity, %(now)s, %(now)s,
+-- A row a target for everything that is new: opened, worse, over, once each, and again. What is
+-- older than the alerts live is no news.
+INSERT INTO ibkeeper.alert (incident_id, target, event, severity, news, created_at, next_at,
+                            expires_at)
+SELECT i.id, t.target, e.event, i.severity, i.news, %(now)s, %(now)s,
        %(now)s + make_interval(secs => %(lives_s)s)
   FROM ibkeeper.incident i
  CROSS JOIN unnest(%(targets)s::text[]) AS t (target)
@@ -18,28 +19,32 @@ SELECT i.id, t.target, e.event, i.severity, %(now)s, %(now)s,
         WHERE told.worst IS NULL
            OR told.worst < CASE i.severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END
         UNION ALL
+       SELECT 'again' WHERE i.news > 1
+          AND i.news > (SELECT max(a.news) FROM ibkeeper.alert a
+                         WHERE a.incident_id = i.id AND a.target = t.target)
+        UNION ALL
        SELECT 'closed' WHERE i.closed_at IS NOT NULL) AS e
  WHERE i.severity = ANY(%(severities)s::text[])
    AND (i.closed_at IS NULL AND i.opened_at > %(now)s - make_interval(secs => %(lives_s)s)
         OR i.closed_at > %(now)s - make_interval(secs => %(lives_s)s))
    AND NOT EXISTS (SELECT FROM ibkeeper.alert a
                     WHERE a.incident_id = i.id AND a.target = t.target AND a.event = 'closed')
-ON CONFLICT ON CONSTRAINT alert_once DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- alert_escalate --
 -- What is critical and was not taken in time is told to the targets of the second line, too.
-INSERT INTO ibkeeper.alert (incident_id, target, event, severity, escalates, created_at, next_at,
-                            expires_at)
-SELECT a.incident_id, t.target, a.event, a.severity, min(a.target), %(now)s, %(now)s,
+INSERT INTO ibkeeper.alert (incident_id, target, event, severity, escalates, news, created_at,
+                            next_at, expires_at)
+SELECT a.incident_id, t.target, a.event, a.severity, min(a.target), a.news, %(now)s, %(now)s,
        %(now)s + make_interval(secs => %(lives_s)s)
   FROM ibkeeper.alert a CROSS JOIN unnest(%(escalation)s::text[]) AS t (target)
  WHERE a.severity = 'critical' AND a.escalates IS NULL AND a.event <> 'closed'
    AND a.target = ANY(%(targets)s::text[]) AND a.state <> 'delivered'
    AND a.created_at < %(now)s - make_interval(secs => %(after_s)s)
    AND a.created_at > %(now)s - make_interval(secs => %(lives_s)s)
- GROUP BY a.incident_id, t.target, a.event, a.severity
-ON CONFLICT ON CONSTRAINT alert_once DO NOTHING
+ GROUP BY a.incident_id, t.target, a.event, a.severity, a.news
+ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- alert_escalation_over --
@@ -51,7 +56,7 @@ SELECT DISTINCT ON (i.id, a.target) i.id, a.target, 'closed', i.severity, a.esca
   FROM ibkeeper.alert a JOIN ibkeeper.incident i ON i.id = a.incident_id
  WHERE a.escalates IS NOT NULL AND a.created_at > %(now)s - make_interval(secs => %(lives_s)s)
    AND i.closed_at IS NOT NULL
-ON CONFLICT ON CONSTRAINT alert_once DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- alert_expire --

@@ -82,7 +82,7 @@ def test_a_run_that_fails_is_an_incident_until_the_flow_completes(
 
     from flows.telling import told, well
 
-    ends = iter([RuntimeError("no luck"), None])
+    ends = iter([RuntimeError("no luck"), RuntimeError("none again"), None])
 
     @flow(name="moody", on_failure=[told], on_crashed=[told], on_completion=[well])
     async def moody() -> None:
@@ -93,6 +93,10 @@ def test_a_run_that_fails_is_an_incident_until_the_flow_completes(
     (opened,) = ask(db_url, "SELECT * FROM ibkeeper.incident")
     assert opened["key"] == "flow_failed:moody"
     assert "no luck" in opened["summary"]
+    anyio.run(partial(moody, return_state=True))
+    (again,) = ask(db_url, "SELECT * FROM ibkeeper.incident")
+    assert (again["id"], again["news"], len(again["detail"])) == (opened["id"], 2, 2)
+    assert "none again" in again["summary"]
     anyio.run(partial(moody, return_state=True))
     (closed,) = ask(db_url, "SELECT * FROM ibkeeper.incident")
     assert closed["closed_because"].endswith("ended as Completed")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,76 @@ async def test_one_that_gets_worse_is_told_again_and_one_seen_again_is_not(
     close_one(db_url, FILLING)
     await people.share_out(conn)
     assert [row["event"] for row in alerts(db_url)] == ["opened", "worse", "closed"]
+
+
+def fail_again(url: str, *, after: str = "0 s", about: str = "moody") -> None:
+    """Tell of a failed run; `after`: this long after the last news."""
+    incident = Incident(IncidentKind.flow_failed, about, "The run failed: no luck.", "prefect")
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            "UPDATE ibkeeper.incident SET opened_at = opened_at - %(after)s::interval,"
+            " news_at = news_at - %(after)s::interval",
+            {"after": after},
+        )
+        conn.execute(db.QUERIES["retell_incident"], incident.row())
+
+
+async def test_a_second_failure_while_the_first_is_open_is_told_again(
+    db_url: str, inbox: Inbox
+) -> None:
+    now = Clock()
+    people = office(inbox.url, now=now)
+    async with running(people, db_url):
+        fail_again(db_url)
+        await eventually(lambda: len(inbox.messages) == 1, within_s=10)
+        now.ahead_s = 60
+        fail_again(db_url, after="60 s")
+        await eventually(lambda: len(inbox.messages) == 2, within_s=10)
+    assert [told["title"] for told in inbox.messages] == [
+        "[WARNING] flow_failed:moody",
+        "[WARNING] again: flow_failed:moody",
+    ]
+    assert "Seen 2 times." in inbox.messages[1]["message"]
+    close_one(db_url, IncidentKind.flow_failed, "moody")
+    async with db.opened(db_url, application="test") as conn:
+        now.ahead_s = 600
+        await people.deliver_overdue(conn, 0)
+    assert [row["event"] for row in alerts(db_url)] == ["opened", "again", "closed"]
+
+
+async def test_what_fails_every_two_minutes_is_told_in_growing_intervals(
+    db_url: str, conn: db.Connection, inbox: Inbox
+) -> None:
+    now = Clock()
+    people = office(inbox.url, now=now)
+    told_at = []
+    for minute in range(0, 6 * 60, 2):
+        now.ahead_s = minute * 60.0
+        before = len(alerts(db_url))
+        fail_again(db_url, after="0 s" if minute == 0 else "2 minutes")
+        await people.deliver_overdue(conn, 0)
+        told_at += [minute] if len(alerts(db_url)) > before else []
+    assert told_at[:2] == [0, 2]
+    gaps = [later - earlier for earlier, later in pairwise(told_at)]
+    assert gaps == sorted(gaps)
+    assert max(gaps) in (30, 32)  # the moments that the statements take decide
+    assert len(told_at) < 20
+    assert len(inbox.messages) == len(told_at)
+
+
+async def test_two_failing_runs_at_once_are_told_again_once(db_url: str, inbox: Inbox) -> None:
+    fail_again(db_url)
+    people = office(inbox.url)
+    async with db.opened(db_url, application="test") as conn:
+        await people.share_out(conn)
+    await asyncio.gather(*[asyncio.to_thread(fail_again, db_url) for _ in range(10)])
+    connections = [await db.connect(db_url, application="test") for _ in range(3)]
+    await asyncio.gather(*[people.share_out(each) for each in connections])
+    for each in connections:
+        await each.close()
+    events = [row["event"] for row in alerts(db_url)]
+    assert (events[0], set(events[1:])) == ("opened", {"again"})
+    assert len(events) <= 3
 
 
 async def test_two_that_deliver_at_once_send_it_once(db_url: str, inbox: Inbox) -> None:
