@@ -22,13 +22,13 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.client.schemas import FlowRun
-from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from pydantic import ConfigDict, Field
 
 from flows import chain_export, chain_plot
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.lateness import flow_run, planned, skipped
 from flows.telling import told, well
 from flows.withdrawal import asker, withdraw
 from ibcore.calendar import skip_reason
@@ -93,13 +93,15 @@ async def chain_snapshot(
     Writes one row to `chain_snapshot` and one a contract to `chain_quote`; publishes the table,
     the smile and the term structure as artifacts. Run it by hand at any time; scheduled runs
     keep to market hours.
+
+    Args:
+        request: What to quote, and when not to; as it stands: SPY, its two nearest expiries.
     """
-    run = FlowRunContext.get()
-    flow_run = run.flow_run if run else None
-    if (reason := why_not(flow_run, request)) is not None:
-        return Completed(name="Skipped", message=f"Skipped: {reason}.")
+    run = flow_run()
+    if (reason := why_not(run, request)) is not None:
+        return skipped(reason)
     try:
-        return await _snapshots(request, asker=asker(flow_run.id if flow_run else None))
+        return await _snapshots(request, asker=asker(run.id if run else None))
     except IbkeeperError as failure:
         return Failed(message=str(failure))
 
@@ -257,8 +259,9 @@ def artifact_key(symbol: str, *parts: str) -> str:
     return "-".join(("chain-snapshot", plain, *parts))
 
 
-def why_not(flow_run: FlowRun | None, request: ChainSnapshotParameters) -> str | None:
+def why_not(run: FlowRun | None, request: ChainSnapshotParameters) -> str | None:
     """Return why a scheduled run must not run now; a run by hand always may."""
-    if flow_run is None or not flow_run.auto_scheduled or flow_run.expected_start_time is None:
+    expected = planned(run)
+    if expected is None:
         return None
-    return skip_reason(utcnow(), flow_run.expected_start_time, limit_s=request.lateness_limit_s)
+    return skip_reason(utcnow(), expected, limit_s=request.lateness_limit_s)

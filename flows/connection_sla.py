@@ -12,17 +12,17 @@ from typing import Any, Final, Literal
 import anyio
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows import sla_report
 from flows.client import Client
 from flows.form import in_order
+from flows.lateness import too_late
 from flows.telling import tell_of_crashed, told, well
 from ibcore import config, db
 from ibcore.alerts.office import Office
-from ibcore.calendar import is_open, lateness_s
+from ibcore.calendar import is_open
 from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
 from ibcore.sla import burning, reading
@@ -59,6 +59,9 @@ async def connection_sla(
     A check reads heartbeats, sessions, stale lines, latency and gaps, delivers overdue alerts and
     tells of crashed runs. A report computes uptime in market minutes, connect times, time to
     recovery, coverage and the error budget; it is an artifact and a row of `sla_report`.
+
+    Args:
+        request: A look at now, or the report of which days.
     """
     try:
         if request.report != "check":
@@ -69,8 +72,8 @@ async def connection_sla(
 
 
 async def _check(now: datetime) -> State[Any]:
-    if (late_s := _late_s(now)) > LATE_S:
-        return Completed(name="Skipped", message=f"Skipped: {late_s:.0f} s late, others look now.")
+    if (late := too_late(LATE_S, "others look now")) is not None:
+        return late
     settings = config.load()
     office = Office(settings.alerts)
     async with Client.from_settings().opened() as conn:
@@ -129,10 +132,3 @@ def table(found: list[Finding]) -> str:
 
 def _figure(each: Finding) -> str:
     return "unknown" if each.value is None else f"{each.value:,.0f} {each.unit}".strip()
-
-
-def _late_s(now: datetime) -> float:
-    run = FlowRunContext.get()
-    flow_run = run.flow_run if run else None
-    expected = flow_run.expected_start_time if flow_run else None
-    return lateness_s(now, expected) if expected and flow_run and flow_run.auto_scheduled else 0.0

@@ -13,13 +13,13 @@ from typing import Any, Final
 import anyio.to_thread
 from prefect import State, flow
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from pydantic import ConfigDict, Field
 
 from flows.chain_plot import markdown as inline
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.lateness import flow_run, too_late
 from flows.telling import told, well
 from flows.withdrawal import asker, withdraw
 from ibcore.drill import KIND, DrillRequest
@@ -28,6 +28,7 @@ from ibcore.errors import IbkeeperError
 ARTIFACT: Final = "failover-drill"
 # For the request to be claimed and its rows to be written.
 MARGIN_S: Final = 20.0
+LATE_S: Final = 900.0
 
 
 class FailoverDrillParameters(DrillRequest):
@@ -54,9 +55,14 @@ async def failover_drill(
 
     Refused while the market is open or orders work, unless allowed. Writes `drill` and
     `drill_step`, shows both as a table and a picture, and fails when an objective was not kept.
+
+    Args:
+        request: What to break, for how long, and what is promised.
     """
-    run = FlowRunContext.get()
-    who = asker(run.flow_run.id if run and run.flow_run else None)
+    if (late := too_late(LATE_S, "nobody expects a drill at another hour")) is not None:
+        return late
+    run = flow_run()
+    who = asker(run.id if run else None)
     payload = request.model_dump(mode="json", include=set(DrillRequest.model_fields))
     deadline_s = request.longest_s + MARGIN_S
     try:

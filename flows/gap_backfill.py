@@ -11,15 +11,17 @@ from typing import Any, Final
 
 from prefect import State, flow
 from prefect.artifacts import acreate_table_artifact
-from prefect.context import FlowRunContext
 from prefect.states import Failed
 from pydantic import ConfigDict, Field
 
 from flows.client import Ask, Client
 from flows.form import in_order
+from flows.lateness import flow_run, planned, skipped
 from flows.telling import told, well
 from flows.withdrawal import asker, withdraw
 from ibcore.backfill import KIND, BackfillRequest
+from ibcore.calendar import is_open
+from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
 
 ARTIFACT: Final = "gap-backfill"
@@ -49,11 +51,15 @@ async def gap_backfill(
 
     Writes `gap_fill` and `backfill_quote`, `backfill_trade` or `backfill_bar`; what cannot be
     filled is marked with IB's reason and is an incident. Shows in a table what became of each.
+
+    Args:
+        request: Which gaps, asked for as what; as it stands: every gap that is open.
     """
-    run = FlowRunContext.get()
-    flow_run = run.flow_run if run else None
+    run = flow_run()
+    if planned(run) is not None and is_open(utcnow()):
+        return skipped("the market is open, and its sessions go first; the evening's runs do it")
     try:
-        return await _backfill(request, who=asker(flow_run.id if flow_run else None))
+        return await _backfill(request, who=asker(run.id if run else None))
     except IbkeeperError as failure:
         return Failed(message=str(failure))
 

@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
 
 from flows.client import Client
+from flows.lateness import too_late
 from flows.telling import told, well
 from ibcore import config
 from ibcore.clock import utcnow
@@ -34,6 +35,8 @@ ARTIFACT: Final = "maintenance"
 PAGE: Final = 100
 # A history that was never trimmed goes over several nights.
 MOST_RUNS: Final = 2_000
+# However late, it is worth doing; twice it is not.
+LATE_S: Final = 23 * 3600.0
 _IDLE: Final = ("exists", "unchanged", "0 ")
 
 
@@ -43,6 +46,8 @@ async def maintenance() -> State[Any] | dict[str, int]:
 
     What is kept, and for how long: the settings `IBKEEPER_MAINTENANCE__*`.
     """
+    if (late := too_late(LATE_S, "the next day's run does the same")) is not None:
+        return late
     settings = config.load().maintenance
     try:
         done = await Client.from_settings().upkeep(settings)

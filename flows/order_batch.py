@@ -104,6 +104,9 @@ async def order_batch(request: OrderBatchParameters) -> State[Any] | list[dict[s
 
     A dry run unless told otherwise. The run's last artifact has one row a line: state, filled,
     average price, commission, slippage against the mid when it was submitted.
+
+    Args:
+        request: The orders or a file of them, and how carefully they go.
     """
     client = OrdersClient.from_settings()
     try:

@@ -10,11 +10,11 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.lateness import planned_or_now
 from flows.orders_client import OrdersClient
 from flows.telling import told, well
 from ibcore.batch.report import table
 from ibcore.calendar import trading_date
-from ibcore.clock import utcnow
 from ibcore.errors import IbkeeperError
 from ibcore.form import in_order
 
@@ -27,7 +27,9 @@ class OrderReportParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=in_order)
 
     day: date | None = Field(
-        None, title="Day", description="In New York; empty: today. Breaks open one incident."
+        None,
+        title="Day",
+        description="In New York; empty: today, or the day that a scheduled run was planned for.",
     )
 
 
@@ -35,9 +37,16 @@ class OrderReportParameters(BaseModel):
 async def order_report(
     request: OrderReportParameters = OrderReportParameters(),  # noqa: B008 (frozen)
 ) -> State[Any]:
-    """Compare what was ordered, executed, charged and held; a break opens an incident."""
+    """Compare what was ordered, executed, charged and held; a break opens an incident.
+
+    A scheduled run reports the day it was planned for, however late it starts.
+
+    Args:
+        request: Which day; as it stands: today.
+    """
+    day = request.day or trading_date(planned_or_now())
     try:
-        made = await OrdersClient.from_settings().report(request.day or trading_date(utcnow()))
+        made = await OrdersClient.from_settings().report(day)
     except IbkeeperError as failure:
         return Failed(message=str(failure))
     await acreate_table_artifact(

@@ -14,9 +14,9 @@ from prefect.states import Completed
 
 from flows.chain_plot import markdown as inline
 from flows.client import Client
+from flows.lateness import planned_or_now
 from ibcore import config, db
 from ibcore.calendar import NEW_YORK, trading_date
-from ibcore.clock import utcnow
 from ibcore.sla import reading
 from ibcore.sla.figures import breached, figures
 from ibcore.sla.spans import Span, midnight, without
@@ -26,8 +26,11 @@ MOST_INSTRUMENTS: Final = 100
 
 
 async def make(kind: str, day: date | None) -> State[Any]:
-    """Compute, show and store the report of the days that end with `day` (in New York)."""
-    last = day or trading_date(utcnow()) - timedelta(days=1)
+    """Compute, show and store the report of the days that end with `day` (in New York).
+
+    Without one: with the day before the run was planned for, however late it starts.
+    """
+    last = day or trading_date(planned_or_now()) - timedelta(days=1)
     begin = midnight(last - timedelta(days=_DAYS[kind] - 1), NEW_YORK)
     end = midnight(last + timedelta(days=1), NEW_YORK)
     settings = config.load()

@@ -51,6 +51,11 @@ def lateness_s(now: datetime, expected: datetime) -> float:
     return max(0.0, (now - expected).total_seconds())
 
 
+def spoken(seconds: float) -> str:
+    """Return a lateness as people write it: 2:00:00."""
+    return str(timedelta(seconds=round(seconds)))
+
+
 def skip_reason(
     now: datetime,
     expected: datetime,
@@ -61,8 +66,7 @@ def skip_reason(
     """Return why a scheduled run must not run now, or None when it may."""
     late_s = lateness_s(now, expected)
     if late_s > limit_s:
-        late = timedelta(seconds=round(late_s))
-        return f"it starts {late} late, more than the {limit_s:g} s allowed"
+        return f"it starts {spoken(late_s)} late, more than the {limit_s:g} s allowed"
     if not is_open(now, exchange=exchange):
         return f"{exchange} is closed at {now.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M %Z}"
     return None
