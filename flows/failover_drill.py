@@ -85,8 +85,16 @@ def text(result: Mapping[str, Any], request: DrillRequest, png: bytes) -> str:
         ("noticed", result["detect_s"], request.detect_within_s),
         ("recovered", result["recover_s"], request.recover_within_s),
     ]
+    if result.get("failover_s") is not None:
+        figures += [
+            ("failed over", result["failover_s"], request.failover_within_s),
+            ("backup ticks", result["backup_tick_s"], request.backup_tick_within_s),
+            ("failed back", result["failback_s"], request.failback_within_s),
+        ]
     lines = ["| figure | measured (s) | objective (s) |", "| --- | --- | --- |"]
     lines += [f"| {name} | {_seconds(took)} | {within:g} |" for name, took, within in figures]
+    if result.get("ticks_lost") is not None:
+        lines += ["", f"{result['ticks_lost']:,} messages of the primary were not heard."]
     lines += ["", "| moment | at (UTC) | after (s) |", "| --- | --- | --- |"]
     lines += [f"| {one['name']} | {one['at']} | {one['seconds']:.3f} |" for one in result["steps"]]
     return "\n".join([*lines, "", inline(png, caption=_title(result))])
@@ -103,7 +111,7 @@ def picture(steps: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
     axes = figure.subplots()
     at = [step["seconds"] for step in steps]
     for begin, end, step in zip(at, at[1:], steps[1:], strict=False):
-        up = step["name"] in ("first tick", "delivered")
+        up = step["name"] in ("first tick", "delivered", "backup tick", "failed back")
         axes.barh(0, end - begin, left=begin, color="tab:orange" if up else "tab:red", alpha=0.6)
     for number, step in enumerate(steps):
         label = f"{step['name']} {step['seconds']:.2f}"

@@ -160,7 +160,7 @@ def assemble(settings: Settings, url: str, epoch: int) -> Parts:
         epoch=epoch,
         handlers={
             chain.KIND: snapshots,
-            drill.KIND: _drills(settings, url, stream.session, recorder),
+            drill.KIND: _drills(settings, url, stream, backing),
             backfill.KIND: GapBackfill(url, sweep.session, sidecar=name, pacer=sweep.pacer),
             **(orders.handlers() if orders else {}),
         },
@@ -180,14 +180,9 @@ def _recorder(settings: Settings, url: str, epoch: int, incidents: IncidentBoard
     return recorder
 
 
-def _drills(settings: Settings, url: str, session: Session, recorder: Recorder) -> Drills:
-    return Drills(
-        url,
-        session,
-        sidecar=settings.sidecar.name,
-        ticks=lambda: recorder.stats().ticks_total,
-        told=settings.alerts.targets is not None,
-    )
+def _drills(settings: Settings, url: str, stream: Stream, backing: Backing) -> Drills:
+    told = settings.alerts.targets is not None
+    return Drills(url, backing.subject(stream), sidecar=settings.sidecar.name, told=told)
 
 
 def _orders(

@@ -9,6 +9,7 @@ from ibcore.config import Settings
 from ibcore.domain import Endpoint, Provider
 from ibcore.failover import Failover
 from ibcore.liveness.health import LineCause
+from sidecar.drill.subject import Subject
 from sidecar.feed import Feed
 from sidecar.incident_board import IncidentBoard
 from sidecar.journal import Journal
@@ -43,6 +44,28 @@ class Backing:
     def active(self, instrument_id: int) -> Provider:
         """Return whose rows are taken for an instrument."""
         return Provider.ib if self.router is None else self.router.active(instrument_id)
+
+    def subject(self, stream: Stream) -> Subject:
+        """Return what a drill may touch and look at."""
+        feed, standby, health = self.feed, self.standby, stream.liveness.health
+
+        def heard(by: Feed) -> int:
+            return sum(by.events(line.instrument_id) for line in health())
+
+        if not isinstance(feed, GatedFeed) or standby is None or self.router is None:
+            return Subject(stream.session, lambda: heard(feed))
+        router, gate = self.router, self.gates[Provider.standby]
+        return Subject(
+            stream.session,
+            lambda: heard(feed),
+            unheard=lambda: feed.oddities.orphans,
+            away=lambda: bool(router.away()),
+            backup_rows=lambda: gate.passed,
+            backup_ticks=lambda: heard(standby.feed),
+            out=lambda: any(one.is_out for one in health()),
+            standby=standby.session,
+            feed=feed,
+        )
 
     def workers(self) -> dict[str, Task]:
         """Return what listens and decides: ended first."""

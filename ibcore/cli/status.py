@@ -61,6 +61,7 @@ def _feed_lines(said: dict[str, Any]) -> list[str]:
     sidecar, feed, used = said["sidecar"], said["feed"], said["lines"]
     sessions = ", ".join(f"{item['role']} {item['state']}" for item in said["sessions"])
     watched = ", ".join(f"{count} {state}" for state, count in said["watch"].items())
+    providers = ", ".join(f"{count} from {name}" for name, count in said["providers"].items())
     age = feed["newest_quote_age_s"]
     return [
         f"sidecar    {sidecar['state']}, heartbeat {_figure(sidecar['heartbeat_age_s'])} s ago",
@@ -70,6 +71,7 @@ def _feed_lines(said: dict[str, Any]) -> list[str]:
         f"newest quote {_figure(age)} s old",
         f"lines      {used['used']} of {used['limit']}",
         f"watch      {watched or 'nothing'}",
+        f"providers  {providers or 'nothing is taken from anybody'}",
         *(
             f"sink       {sink['name']}: {sink['published']:,} rows, {sink['error'] or 'ok'}"
             for sink in said["sinks"]

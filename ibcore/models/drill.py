@@ -23,7 +23,7 @@ class Drill(Row, table=True):
 
     id: UUID = column("Id of the request that asked for it.", Uuid, key=True)
     sidecar: str = column("Name of the sidecar.", Text)
-    scenario: str = column("drop, refuse, mute or alert.", Text)
+    scenario: str = column("drop, refuse, mute, stale, standby or alert.", Text)
     begun_at: datetime = moment("When the fault began.")
     ended_at: datetime = moment("When the drill was over.")
     verdict: str = column("passed or failed.", Text)
@@ -33,6 +33,20 @@ class Drill(Row, table=True):
         "From the end of the fault to the first tick, s; alert: to its arrival. NULL: never."
     )
     objectives: dict[str, Any] = column("What was asked for, with its bounds.", JSONB)
+    failover_s: float | None = number(
+        "From the fault until a backup was taken, s; NULL: it was not."
+    )
+    backup_tick_s: float | None = number(
+        "From then to the first row of the backup, s; NULL: none came."
+    )
+    failback_s: float | None = number(
+        "From the end of the fault until the primary was taken back, s; NULL: not seen."
+    )
+    ticks_lost: int | None = column(
+        "Messages of the primary unheard before the backup was taken; NULL: not known.",
+        Integer,
+        null=True,
+    )
 
 
 class DrillStep(Row, table=True):
@@ -43,6 +57,10 @@ class DrillStep(Row, table=True):
 
     drill_id: UUID = column("The drill.", Uuid, key=True, references="ibkeeper.drill.id")
     number: int = column("Place in the order, from 1.", Integer, key=True)
-    name: str = column("begun, noticed, released, ready, first tick, delivered.", Text)
+    name: str = column(
+        "begun, noticed, failed over, backup tick, released, ready, first tick, failed back,"
+        " delivered.",
+        Text,
+    )
     at: datetime = moment("When it happened.")
     seconds: float = column("Since the fault began, by the monotonic clock.", Double)

@@ -8,9 +8,11 @@ SELECT count(*) AS working FROM ibkeeper.order_intent
 -- drill_insert --
 -- In the transaction that completes its request.
 INSERT INTO ibkeeper.drill (id, sidecar, scenario, begun_at, ended_at, verdict, why, detect_s,
-                            recover_s, objectives)
+                            recover_s, objectives, failover_s, backup_tick_s, failback_s,
+                            ticks_lost)
 VALUES (%(id)s, %(sidecar)s, %(scenario)s, %(begun_at)s, %(ended_at)s, %(verdict)s, %(why)s,
-        %(detect_s)s, %(recover_s)s, %(objectives)s::jsonb);
+        %(detect_s)s, %(recover_s)s, %(objectives)s::jsonb, %(failover_s)s, %(backup_tick_s)s, %(failback_s)s,
+        %(ticks_lost)s);
 
 -- drill_step_insert --
 -- Its moments.

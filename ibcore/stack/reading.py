@@ -51,6 +51,12 @@ SELECT coalesce(jsonb_object_agg(state, n), '{}') FROM (
   SELECT state, count(*) AS n FROM ibkeeper.watch WHERE sidecar = %(sidecar)s GROUP BY state) AS c
 """
 
+_PROVIDERS: Final = """
+SELECT coalesce(jsonb_object_agg(provider, n), '{}') FROM (
+  SELECT provider, count(*) AS n FROM ibkeeper.v_provider
+   WHERE sidecar = %(sidecar)s GROUP BY provider) AS c
+"""
+
 _INCIDENTS: Final = """
 SELECT kind, severity, summary, opened_at, times_seen FROM ibkeeper.incident
  WHERE closed_at IS NULL ORDER BY severity = 'critical' DESC, opened_at
@@ -176,6 +182,7 @@ class Reading:
     newest_quote_age_s: float | None = None
     incidents: tuple[IncidentRow, ...] = ()
     sinks: tuple[SinkRow, ...] = ()
+    providers: Mapping[str, int] = field(default_factory=dict)
 
     def session(self, role: str) -> SessionRow | None:
         """Return the connection of a role."""
@@ -194,6 +201,7 @@ async def take(conn: AsyncConnection[Any], sidecar: str, *, quotes: int = 60) ->
         await _scalar(conn, _NEWEST, wanted),
         await _rows(conn, _INCIDENTS, wanted, IncidentRow),
         await _rows(conn, _SINKS, wanted, SinkRow),
+        await _scalar(conn, _PROVIDERS, wanted) or {},
     )
 
 

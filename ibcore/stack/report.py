@@ -73,6 +73,7 @@ class Report:
             "spool": asdict(facts.spool) if facts.spool else None,
             "lines": _lines(reading),
             "watch": dict(reading.watch),
+            "providers": dict(reading.providers),
             "incidents": [asdict(incident) for incident in reading.incidents],
             "sinks": [asdict(sink) for sink in reading.sinks],
             "prefect": _prefect(facts),

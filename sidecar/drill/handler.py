@@ -13,20 +13,20 @@ from psycopg.rows import dict_row
 from pydantic import ValidationError
 
 from ibcore import calendar, clock, db
-from ibcore.clock import monotonic, utcnow
+from ibcore.clock import utcnow
 from ibcore.domain import SessionState
-from ibcore.drill import DrillRequest, DrillVerdict, Outcome, Scenario, Step, judge
+from ibcore.drill import DrillRequest, DrillVerdict, Outcome, Scenario, judge
 from ibcore.errors import DatabaseUnavailable
 from ibcore.incidents import Incident, IncidentKind, key_of
 from ibcore.log import get_logger
-from sidecar.drill.mechanism import Drilled, inflict
+from sidecar.drill.course import Course
+from sidecar.drill.mechanism import deafen, inflict
+from sidecar.drill.subject import Subject
 from sidecar.job import Done, Job
 from sidecar.refusal import Refused
 
 log = get_logger(__name__)
 
-# Finer than what is promised of the figures (0.1 s); a look costs microseconds.
-LOOK_S: Final = 0.01
 ALERT_LOOK_S: Final = 0.1
 CLOSING_S: Final = 3.0
 
@@ -39,17 +39,15 @@ class Drills:
     def __init__(
         self,
         url: str,
-        session: Drilled,
+        subject: Subject,
         *,
         sidecar: str,
-        ticks: Callable[[], int],
         told: bool,
         now: Now = clock.utcnow,
     ) -> None:
         self._url = url
-        self._session = session
+        self._subject = subject
         self._sidecar = sidecar
-        self._ticks = ticks
         self._told = told
         self._now = now
         self._one_at_a_time = anyio.Lock()
@@ -62,7 +60,7 @@ class Drills:
             raise Refused("invalid", f"This is no drill: {invalid.errors()[0]['msg']}.") from None
         async with self._one_at_a_time:
             await self._refuse_what_is_unwise(wanted)
-            course = _Course()
+            course = Course(self._subject.unheard)
             log.warning("drill_begins", scenario=str(wanted.scenario), hold_s=wanted.hold_s)
             with anyio.move_on_after(wanted.longest_s):
                 if wanted.scenario is Scenario.alert:
@@ -92,24 +90,34 @@ class Drills:
                 f"{working} orders work, or may: they would be unseen meanwhile. Nothing was done.",
                 remedy="Cancel them, or allow it in its parameters.",
             )
-        if self._session.state is not SessionState.ready:
+        self._refuse_without_backup(wanted.scenario)
+        if self._subject.session.state is not SessionState.ready:
             raise Refused("not_ready", "The stream session is not ready: it is a drill already.")
 
-    async def _break(self, course: _Course, wanted: DrillRequest) -> None:
-        course.begin()
-        inflict(self._session, wanted.scenario, wanted.hold_s)
-        await _until(lambda: self._session.state is not SessionState.ready)
-        course.reach("noticed")
-        if wanted.scenario is Scenario.refuse:
-            await anyio.sleep(max(0.0, wanted.hold_s - course.seconds()))
-            course.reach("released")
-        await _until(lambda: self._session.state is SessionState.ready)
-        course.reach("ready")
-        heard = self._ticks()
-        await _until(lambda: self._ticks() > heard)
-        course.reach("first tick")
+    def _refuse_without_backup(self, scenario: Scenario) -> None:
+        if scenario in (Scenario.stale, Scenario.standby) and self._subject.standby is None:
+            raise Refused(
+                "no_standby",
+                f"There is no standby gateway: {scenario} cannot be drilled. Nothing was done.",
+                remedy="Set IBKEEPER_STANDBY__HOST; drop, refuse and mute need none.",
+            )
 
-    async def _alert(self, course: _Course) -> None:
+    async def _break(self, course: Course, wanted: DrillRequest) -> None:
+        subject, hold_s, scenario = self._subject, wanted.hold_s, wanted.scenario
+        course.begin()
+        if scenario is Scenario.stale and subject.feed is not None:
+            deafen(subject.feed, hold_s)
+            moments = subject.stale_feed(course, hold_s)
+        elif scenario is Scenario.standby and subject.standby is not None:
+            inflict(subject.standby, scenario, hold_s)
+            moments = subject.lost_standby(course, hold_s)
+        else:
+            inflict(subject.session, scenario, hold_s)
+            held = hold_s if scenario is Scenario.refuse else 0.0
+            moments = subject.lost_session(course, held)
+        await course.follow(moments, wanted)
+
+    async def _alert(self, course: Course) -> None:
         course.begin()
         about = f"sidecar {self._sidecar}"
         text = "This is a drill: the way of an alert to you is tried. Nothing has happened."
@@ -136,34 +144,18 @@ class Drills:
         return found
 
 
-class _Course:
-    """The moments of one drill."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self._began = monotonic()
-
-    def begin(self) -> None:
-        self._began = monotonic()
-        self.steps.append(Step("begun", utcnow(), 0.0))
-
-    def seconds(self) -> float:
-        return monotonic() - self._began
-
-    def reach(self, name: str) -> None:
-        self.steps.append(Step(name, utcnow(), self.seconds()))
-
-
 class _Record:
     """What one drill leaves behind, written in the transaction that completes its request."""
 
     def __init__(
-        self, drill_id: UUID, sidecar: str, wanted: DrillRequest, course: _Course, outcome: Outcome
+        self, drill_id: UUID, sidecar: str, wanted: DrillRequest, course: Course, outcome: Outcome
     ) -> None:
         self._id = drill_id
         self._sidecar = sidecar
         self._wanted = wanted
         self._steps = course.steps
+        stale = wanted.scenario is Scenario.stale
+        self._ticks_lost = course.unheard_before("failed over") if stale else None
         self._outcome = outcome
         self._ended_at = utcnow()
 
@@ -176,6 +168,7 @@ class _Record:
             "scenario": str(self._wanted.scenario),
             "begun_at": self._steps[0].at,
             "ended_at": self._ended_at,
+            "ticks_lost": self._ticks_lost,
             "objectives": self._wanted.model_dump_json(),
         }
         await conn.execute(db.QUERIES["drill_insert"], row)
@@ -184,7 +177,8 @@ class _Record:
             await conn.execute(db.QUERIES["drill_step_insert"], values)
         await self._tell(conn)
         steps = [step._asdict() for step in self._steps]
-        return outcome | {"scenario": row["scenario"], "sidecar": self._sidecar, "steps": steps}
+        shown = {name: row[name] for name in ("scenario", "sidecar", "ticks_lost")}
+        return outcome | shown | {"steps": steps}
 
     async def _tell(self, conn: db.Connection) -> None:
         about = f"{self._sidecar} {self._wanted.scenario}"
@@ -201,8 +195,3 @@ class _Record:
             {"drill": str(self._id)},
         )
         await conn.execute(db.QUERIES["open_incident"], incident.row())
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 (states and counters of others, which tell nobody)
-        await anyio.sleep(LOOK_S)

@@ -28,6 +28,22 @@ class Drilled(Protocol):
         """Let every attempt to connect fail for so long."""
 
 
+class Deaf(Protocol):
+    """A feed that can be told to hear nothing."""
+
+    def deafen(self) -> None:
+        """Hear nothing until `listen`."""
+
+    def listen(self) -> None:
+        """Hear again."""
+
+
+def deafen(feed: Deaf, hold_s: float) -> None:
+    """Let a feed hear nothing for so long; the loop's own timer ends it."""
+    feed.deafen()
+    asyncio.get_running_loop().call_later(hold_s, feed.listen)
+
+
 def inflict(session: Drilled, scenario: Scenario, hold_s: float) -> None:
     """Begin the fault; the session must be ready."""
     ib = session.ib
@@ -38,7 +54,7 @@ def inflict(session: Drilled, scenario: Scenario, hold_s: float) -> None:
         transport.pause_reading()
         asyncio.get_running_loop().call_later(hold_s, _unmute, transport)
         return
-    if scenario is Scenario.refuse:
+    if scenario in (Scenario.refuse, Scenario.standby):
         session.refuse_for(hold_s)
     transport.abort()
 

@@ -1,7 +1,7 @@
 """The gate before the recorder: rows of one provider pass where that provider is the active one.
 
-What comes late from a provider that was left is dropped here, whatever it is; `late` counts it.
-A row gets its `seq` as it passes, so the numbers stay unbroken.
+What comes late from a provider that was left is dropped here, whatever it is (`late` counts it;
+`passed`, what is recorded). A row gets its `seq` as it passes, so the numbers stay unbroken.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Gate:
         # The instruments for which it stands otherwise than it does for all others.
         self._otherwise: set[int] = set()
         self.late = 0
+        self.passed = 0
 
     def move(self, instrument_id: int, *, is_open: bool) -> None:
         """Open or shut the gate for one instrument."""
@@ -51,6 +52,7 @@ class Gate:
         if (row.instrument_id in self._otherwise) is self._primary:
             self.late += 1
             return
+        self.passed += 1
         self._recorder.next_seq()
         self._recorder.record(row)
         if not self._primary:

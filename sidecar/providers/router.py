@@ -108,6 +108,10 @@ class Router:
         """Return whose rows are taken for an instrument."""
         return self._failover.active(instrument_id)
 
+    def away(self) -> dict[int, Provider]:
+        """Return the instruments that are taken from a backup, and from which."""
+        return self._failover.away()
+
     def take_over(self, instrument_id: int, _cause: LineCause) -> bool:
         """Take that every cure of a line has failed; say whether a backup takes it."""
         self._failover.uncured(instrument_id)

@@ -15,8 +15,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from ibcore.domain import SessionState
-from ibcore.sim.server import Gateway
+from ibcore.sim.ledger import SentTick
+from ibcore.sim.server import Gateway, SimConfig
 from sidecar.drill.handler import Drills
+from sidecar.drill.subject import Subject
 from sidecar.job import Job
 from sidecar.refusal import Refused
 from tests.integration.gateways import eventually
@@ -72,10 +74,12 @@ def sql(db_url: str) -> Iterator[Sql]:
 
 
 @asynccontextmanager
-async def streaming(sql: Sql, url: str, home: Path, **more: Any) -> AsyncIterator[Gateway]:
+async def streaming(
+    sql: Sql, url: str, home: Path, config: SimConfig | None = None, **more: Any
+) -> AsyncIterator[Gateway]:
     sql._conn.execute("INSERT INTO ibkeeper.watch (symbol) VALUES ('AAPL'), ('SPY')")
     given = {"DATABASE_URL": url, "GATEWAY__KNOCK_S": "0.5"} | more
-    async with Gateway() as gateway, started(home, GATEWAY__PORT=gateway.port, **given):
+    async with Gateway(config) as gateway, started(home, GATEWAY__PORT=gateway.port, **given):
         await eventually(sql.streams, within_s=30)
         yield gateway
 
@@ -183,6 +187,67 @@ async def test_the_way_of_an_alert_is_drilled_to_the_inbox(
     assert incident["closed_because"] == "the drill is over"
 
 
+QUICK = {
+    "FAILOVER__STALENESS_S": "3",
+    "FAILOVER__HEALTHY_S": "2",
+    "FAILOVER__DWELL_S": "2",
+    "LIVENESS__EVERY_S": "0.1",
+    "LIVENESS__SILENCE_S": "1",
+    "LIVENESS__HOURS": "always",
+}
+MARKET = SimConfig(symbols=("AAPL", "SPY"), cadence_scale=0.1)
+
+
+@asynccontextmanager
+async def backed(sql: Sql, url: str, home: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    """Run a sidecar with a standby whose lines tick."""
+    async with Gateway(MARKET) as standby:
+        there = {"STANDBY__HOST": "127.0.0.1", "STANDBY__PORT": standby.port}
+        async with streaming(sql, url, home, MARKET, **QUICK, **there) as gateway:
+            known = "SELECT 1 FROM ibkeeper.line_state WHERE cause = 'ticking' AND expected_s > 0"
+            await eventually(lambda: len(sql.all(known)) == 4, within_s=30)
+            yield gateway, standby
+
+
+async def test_a_stale_feed_is_drilled_to_the_backup_and_back(
+    sql: Sql, db_url: str, tmp_path: Path
+) -> None:
+    async with backed(sql, db_url, tmp_path) as (gateway, standby):
+        request = sql.ask(
+            "stale", hold_s=8, failover_within_s=6, failback_within_s=10, recover_within_s=5
+        )
+        await eventually(lambda: sql.state(request) not in ("requested", "claimed"), within_s=50)
+        sent = [datetime.fromtimestamp(t.at_ns / 1e9, timezone.utc) for t in ticks_of(gateway)]
+        backup = [datetime.fromtimestamp(t.at_ns / 1e9, timezone.utc) for t in ticks_of(standby)]
+    (drill,) = sql.all("SELECT * FROM ibkeeper.drill")
+    assert (drill["verdict"], drill["why"]) == ("passed", "")
+    steps = sql.steps(request)
+    assert 2.5 <= drill["failover_s"] <= 4.5
+    assert drill["backup_tick_s"] < 1
+    assert drill["failback_s"] < 12
+    unheard = [at for at in sent if steps["begun"] < at < steps["failed over"]]
+    assert abs(drill["ticks_lost"] - len(unheard)) <= 0.1 * len(unheard)
+    first_after = min(at for at in sent if at > steps["released"])
+    assert apart(steps["first tick"], first_after) < 0.1
+    assert min(abs(apart(steps["backup tick"], at)) for at in backup) < 0.1
+
+
+def ticks_of(gateway: Gateway) -> list[SentTick]:
+    return list(gateway.ledger.sent_ticks)
+
+
+async def test_a_lost_standby_is_noticed_comes_back_and_takes_nothing_with_it(
+    sql: Sql, db_url: str, tmp_path: Path
+) -> None:
+    async with backed(sql, db_url, tmp_path):
+        request = sql.ask("standby", hold_s=3)
+        await eventually(lambda: sql.state(request) not in ("requested", "claimed"), within_s=50)
+        assert sql.all("SELECT * FROM ibkeeper.provider_switch") == []
+    (drill,) = sql.all("SELECT * FROM ibkeeper.drill")
+    assert (drill["verdict"], drill["why"]) == ("passed", "")
+    assert list(sql.steps(request)) == ["begun", "noticed", "released", "ready", "first tick"]
+
+
 class Idle:
     """A session that is ready and is never touched."""
 
@@ -193,8 +258,11 @@ class Idle:
         raise AssertionError("it was touched")
 
 
+IDLE = Subject(Idle(), ticks=lambda: 0)
+
+
 async def test_working_orders_are_not_left_unseen(db_url: str) -> None:
-    drills = Drills(db_url, Idle(), sidecar="main", ticks=lambda: 0, told=False, now=saturday)
+    drills = Drills(db_url, IDLE, sidecar="main", told=False, now=saturday)
     with psycopg.connect(db_url, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")  # an order without its history
         conn.execute(
@@ -219,6 +287,7 @@ def saturday() -> datetime:
         ("2026-11-28T15:00+00:00", {"scenario": "alert"}, "No alert target"),
         ("2026-11-28T15:00+00:00", {"scenario": "explode"}, "no drill"),
         ("2026-11-28T15:00+00:00", {"hold_s": 1e9}, "no drill"),
+        ("2026-11-28T15:00+00:00", {"scenario": "stale"}, "There is no standby gateway"),
     ],
 )
 async def test_what_is_unwise_is_refused_before_anything_is_touched(
@@ -226,9 +295,8 @@ async def test_what_is_unwise_is_refused_before_anything_is_touched(
 ) -> None:
     drills = Drills(
         db_url,
-        Idle(),
+        IDLE,
         sidecar="main",
-        ticks=lambda: 0,
         told=False,
         now=lambda: datetime.fromisoformat(at),
     )

@@ -216,13 +216,20 @@ def incident(url: str, kind: str) -> list[bool]:
     return [is_open for of_kind, is_open in rows(url, query) if of_kind == kind]
 
 
-async def test_one_dead_line_goes_alone(db_url: str) -> None:
+async def test_one_dead_line_goes_alone_and_sql_says_who_is_taken_from_whom(db_url: str) -> None:
+    with psycopg.connect(db_url, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO ibkeeper.sidecar (name, epoch, state, started_at, heartbeat_at)"
+            " VALUES ('main', 1, 'running', now(), now())"
+        )
     async with paired(db_url) as pair:
         await pair.primary.fault("silent", 30, line="AAPL")
         await eventually(lambda: len(switches(db_url)) == 1, within_s=20)
         (switch,) = switches(db_url)
         assert switch.con_id == CATALOGUE["AAPL"].con_id
         assert pair.active() == {Provider.ib, Provider.standby}
+        taken = "SELECT symbol, provider FROM ibkeeper.v_provider ORDER BY symbol"
+        assert rows(db_url, taken) == [("AAPL", "standby"), ("MSFT", "ib"), ("SPY", "ib")]
     assert_provenance(db_url)
 
 

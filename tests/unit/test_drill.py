@@ -8,6 +8,7 @@ import pytest
 
 from ibcore.drill import DrillRequest, DrillVerdict, Step, judge
 
+SWITCHED = {"noticed": 31.0, "failed_over": 61.0, "backup_tick": 61.5, "released": 10.0}
 NOW = datetime(2026, 11, 28, 19, tzinfo=timezone.utc)
 
 
@@ -29,6 +30,17 @@ def steps(**at: float) -> list[Step]:
         ("refuse", {"noticed": 0.1, "released": 10.0, "first_tick": 29.9}, ""),
         ("refuse", {"noticed": 0.1, "released": 10.0, "first_tick": 30.1}, "back after 20.10 s"),
         ("alert", {"delivered": 3.0}, ""),
+        ("stale", {**SWITCHED, "first_tick": 11.0, "failed_back": 150.0}, ""),
+        ("stale", {**SWITCHED, "first_tick": 11.0}, "It was not failed back at all."),
+        ("stale", {"noticed": 31.0, "first_tick": 11.0}, "It was not failed over at all."),
+        ("stale", {**SWITCHED, "failed_over": 66.0}, "failed over after 66.00 s, not 65 s"),
+        (
+            "drop",
+            {"noticed": 1, "first_tick": 2.0, "failed_over": 1.5},
+            "not ticking at the backup",
+        ),
+        ("standby", {"noticed": 0.1, "released": 10.0, "first_tick": 12.0}, ""),
+        ("standby", {"noticed": 0.1, "failed_over": 9.0, "first_tick": 12.0}, "although the prim"),
         ("alert", {}, "It was not back at all."),
     ],
 )
@@ -38,5 +50,8 @@ def test_an_objective_that_was_not_kept_is_named(scenario, reached, why):
     assert why in found.why
 
 
-def test_the_longest_drill_is_its_hold_and_both_objectives():
-    assert DrillRequest(hold_s=5, detect_within_s=3, recover_within_s=4).longest_s == 12
+def test_the_longest_drill_is_its_hold_and_its_objectives():
+    asked = {"hold_s": 5, "detect_within_s": 3, "recover_within_s": 4, "failback_within_s": 10}
+    assert DrillRequest(**asked).patience_s == 12
+    assert DrillRequest(**asked).longest_s == 22
+    assert DrillRequest(scenario="alert", **asked).longest_s == 12
