@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,10 @@ from ibcore.chain import KIND
 from ibcore.clock import PG_EPOCH_UNIX_US, monotonic, us_from_datetime
 from ibcore.errors import NotReady, RequestFailed
 from ibcore.policy import LineBudget, Pacer
+from ibcore.sim.board import Board
+from ibcore.sim.contracts import Contract
 from ibcore.sim.ledger import Ledger, SentTick, by_line
+from ibcore.sim.lines import Line
 from ibcore.sim.server import Gateway, SimConfig
 from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
@@ -291,6 +294,55 @@ async def test_a_session_lost_half_way_is_waited_for_and_only_the_rest_is_read()
     again = len(asked) - 80
     assert 0 <= again < 30, "only what was open when the session was lost is read again"
     assert budget.used == 0
+
+
+@pytest.mark.alone  # a figure
+async def test_silent_options_lost_greeks_and_a_reconnect_cost_at_most_a_quarter_of_the_floor(
+    db_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(contract: Contract) -> bool:
+        return contract.is_option and contract.con_id % 10 == 3
+
+    def without_greeks(con_id: int) -> bool:
+        return con_id % 20 == 7
+
+    as_ever = Line._computations
+
+    def told_no_greeks(line: Line, board: Board) -> Iterator[bytes]:
+        hidden = without_greeks(line.contract.con_id)
+        return iter(()) if hidden else as_ever(line, board)
+
+    monkeypatch.setattr(Line, "_computations", told_no_greeks)
+    gateway = silent_gateway(SimConfig(clock=MONDAY), silent)
+    tap, budget = LineTap(), LineBudget(100)
+    budget.take("streams", 50)
+    async with gateway, running(session := session_at(gateway.port, Notebook(), sink=tap)):
+        lane = Lane(session, tap, Pacer(45))
+        take = ChainSnapshots([lane], budget=budget, url=Rig.url, now=MONDAY.utcnow)
+        request = job(underlying="SPY", expiries=7, strikes=36, min_dte=14, lasts_s=55)
+
+        async def drop_half_way() -> None:
+            with anyio.fail_after(40):
+                while request.progress.done < 250:  # noqa: ASYNC110
+                    await anyio.sleep(0.005)
+            gateway.drop_all()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(drop_half_way)
+            result, rows = await stored(db_url, await take(request))
+    assert result["seconds"] <= 1.25 * result["floor_s"]
+    assert len(rows) == result["expected"] > 480
+    for row in rows:
+        state = (row["state"], row["missing_fields"])
+        if row["con_id"] % 10 == 3:
+            assert state[0] == "missing", row["local_symbol"]
+        elif without_greeks(row["con_id"]):
+            assert state[0] == "partial", row["local_symbol"]
+            assert "model" in state[1]
+        else:
+            assert state[0] in ("complete", "partial"), row["local_symbol"]
+            assert "model" not in (state[1] or "")
+    assert not [r for r in gateway.ledger.requests if r.verdict != "ok"], "no error 100 or 101"
 
 
 async def test_a_cancelled_sweep_leaves_no_line_behind() -> None:
