@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from ibcore.errors import ConfigRefused
+from ibcore.settings.alpaca import AlpacaSettings as AlpacaSettings
 from ibcore.settings.failover import FailoverSettings as FailoverSettings
 from ibcore.settings.failover import StandbySettings as StandbySettings
 from ibcore.settings.gateway import GatewaySettings as GatewaySettings
@@ -203,6 +204,7 @@ class Settings(BaseSettings):
     liveness: LivenessSettings = LivenessSettings()
     failover: FailoverSettings = FailoverSettings()
     standby: StandbySettings = StandbySettings()
+    alpaca: AlpacaSettings = AlpacaSettings()
     defaults: TickDefaults = TickDefaults()
     recorder: RecorderSettings = RecorderSettings()
     sidecar: SidecarSettings = SidecarSettings()

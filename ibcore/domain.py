@@ -38,12 +38,19 @@ class Provider(StrEnum):
 
 
 class GreeksKind(StrEnum):
-    """What the computation stands on: IB's model, or an inversion at bid, ask or last."""
+    """What the computation stands on, and whose it is.
+
+    `model`: IB's model; `bid`, `ask`, `last`: IB's inversion at that price. `vendor`: as a backup
+    vendor computed it, by a model of its own. `computed`: by ibkeeper, from the middle of bid and
+    ask (`ibcore.option_model`), where a backup vendor gave none.
+    """
 
     bid = "bid"
     ask = "ask"
     last = "last"
     model = "model"
+    vendor = "vendor"
+    computed = "computed"
 
 
 class TradeSource(StrEnum):
@@ -51,7 +58,7 @@ class TradeSource(StrEnum):
 
     `last`: tick 4/5, the change of IB's last price or size, sampled by IB every 250 ms.
     `rt_volume`: tick 48 (generic 233), `rt_trade_volume`: tick 77 (375): print by print, with
-    exchange time. `tick_by_tick`: the tick-by-tick feed.
+    exchange time. `tick_by_tick`: the tick-by-tick feed, or a backup vendor's stream of prints.
     """
 
     last = "last"

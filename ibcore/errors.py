@@ -10,6 +10,7 @@
     ├── PortTaken                 1
     ├── ChildDied                 1
     ├── AlertNotTaken             1  a target of alerts refused or did not answer
+    ├── SymbolUnmapped            1  a contract that another vendor's symbols cannot name
     ├── SessionFailed             1  could not open, or lost, an API connection
     │   ├── GatewayRefused           nobody listens there (retryable)
     │   ├── GatewayTimeout           no answer within the deadline (retryable)
@@ -17,7 +18,9 @@
     │   ├── ApiReadOnly              it takes no orders from the API (retryable)
     │   ├── GatewayTooOld            server version below the minimum (fatal)
     │   ├── StreamGarbled            what it sends cannot be cut into messages (retryable)
-    │   └── SessionLost              the socket went away (retryable)
+    │   ├── SessionLost              the socket went away (retryable)
+    │   └── VendorRefused            a vendor of data said no, by a code (retryable)
+    │       └── VendorDenied         …to these keys, or to this subscription (fatal)
     └── RequestFailed             1  a request to gateway or sidecar ended without its answer
         ├── RequestTimedOut          no answer in time: unknown, never "empty"
         ├── RequestRejected          the gateway said no (code and text)
@@ -62,6 +65,10 @@ class InstanceConflict(IbkeeperError):
 
 class AlertNotTaken(IbkeeperError):
     """A target of alerts did not take a message."""
+
+
+class SymbolUnmapped(IbkeeperError):
+    """The contract has no symbol that the other vendor knows."""
 
 
 class DatabaseUnavailable(IbkeeperError):
@@ -123,6 +130,20 @@ class StreamGarbled(SessionFailed):
 
 class SessionLost(SessionFailed):
     """The connection to the gateway went away."""
+
+
+class VendorRefused(SessionFailed):
+    """The vendor of data refused what was asked; later it may not."""
+
+    def __init__(self, message: str = "", *, code: int = 0, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
+
+
+class VendorDenied(VendorRefused):
+    """The vendor of data does not let these keys in, or not to this feed."""
+
+    retryable = False
 
 
 class RequestFailed(IbkeeperError):

@@ -426,13 +426,14 @@ WITH lost AS (
             WHERE t.instrument_id = id AND t.ts > since AND t.vwap IS NOT NULL
             ORDER BY t.ts DESC, t.seq DESC LIMIT 1) AS r
      UNION ALL
-    SELECT id, CASE kind WHEN 'model'
+    SELECT id, CASE WHEN kind IN ('model', 'vendor', 'computed')
                THEN jsonb_build_object('model_iv', iv, 'model_delta', delta, 'model_gamma', gamma,
                         'model_vega', vega, 'model_theta', theta, 'model_price', option_price,
                         'pv_dividend', pv_dividend, 'underlying_price', underlying_price)
                ELSE jsonb_build_object(kind || '_iv', iv) END,
            r.ts, r.recv_ts, r.seq, r.epoch, r.provider, r.quality
-      FROM lost CROSS JOIN unnest(ARRAY['model', 'bid', 'ask', 'last']) AS kinds(wanted)
+      FROM lost CROSS JOIN unnest(ARRAY['model', 'vendor', 'computed', 'bid', 'ask', 'last'])
+           AS kinds(wanted)
      CROSS JOIN LATERAL (
            SELECT * FROM ibkeeper.greeks t
             WHERE t.instrument_id = id AND t.ts > since AND t.kind = wanted

@@ -6,7 +6,7 @@ they stood when the batch was sealed. Three groups, because one wide upsert woul
 columns for every bid:
     quote   bid, ask, last, their sizes, last_ts, volume, vwap
     stat    open, close, halted, shortable, volume rates, open interest, exchanges, …
-    greeks  the model's greeks, and the volatilities at bid, ask and last
+    greeks  the newest whole set of greeks, and the volatilities at bid, ask and last
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ibcore.clock import PG_EPOCH_UNIX_US, us_from_datetime
-from ibcore.domain import Greeks, GreeksKind, MarketRow, Quote, Stat, Trade
+from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
 from sidecar.change import Change, Now, Stamp, Value
 from sidecar.fold import Print
 
@@ -267,10 +267,10 @@ def _put_trade(known: _Current, row: Trade) -> None:
 
 
 def _put_greeks(known: _Current, row: Greeks) -> None:
-    if row.kind == GreeksKind.model.value:
-        known.greeks.values[_MODEL_SPAN] = row[8:16]
-    else:
+    if row.kind in _IV_AT:
         known.greeks.values[_IV_AT[row.kind]] = row.iv
+    else:  # a whole set: IB's model, a vendor's, or computed
+        known.greeks.values[_MODEL_SPAN] = row[8:16]
     known.greeks.touched = True
 
 

@@ -59,7 +59,9 @@ class QuoteLatest(Row, table=True):
     put_volume: float | None = number("Volume of all puts of the day, contracts.")
     historical_volatility: float | None = number("30-day volatility, annual, fraction.")
     implied_volatility: float | None = number("30-day implied volatility, annual, fraction.")
-    model_iv: float | None = number("Model implied volatility, annual, fraction.")
+    model_iv: float | None = number(
+        "Model implied volatility, annual, fraction; of a backup vendor: its own, or computed."
+    )
     model_delta: float | None = number("Model delta, per 1.00 of the underlying.")
     model_gamma: float | None = number("Model gamma, per 1.00 of the underlying.")
     model_vega: float | None = number("Model vega, per volatility point.")

@@ -80,7 +80,9 @@ class Greeks(MarketRow, table=True):
     __table_args__ = _table("greeks", "Option computations: implied volatility and greeks.")
     __mapper_args__ = _IDENTITY
 
-    kind: str = column("What it was computed from: bid, ask, last or model.", Text)
+    kind: str = column(
+        "bid, ask, last, model: IB's; vendor: the backup vendor's; computed: ours, of mid.", Text
+    )
     iv: float | None = number("Implied volatility, annual, as a fraction (0.25, not 25).")
     delta: float | None = number("Change of the option price per 1.00 of the underlying.")
     gamma: float | None = number("Change of delta per 1.00 of the underlying.")

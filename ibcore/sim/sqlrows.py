@@ -60,7 +60,7 @@ def events(rows: Iterable[tuple[Any, ...]], by_id: Mapping[int, Contract]) -> It
         elif told in _TIMED:
             sale = (_micros(row[4]), *values[:4])
             yield TapeRow(at_us, contract.con_id, printed=(_TIMED[told], sale))
-        elif told == "greeks":
+        elif told == "greeks" and row[14] in _COMPUTED:
             text = _computation(values, row[13])
             yield TapeRow(at_us, contract.con_id, tick=(_COMPUTED[row[14]], text))
         elif told == "stat" and kind not in _TIMED.values():

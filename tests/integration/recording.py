@@ -16,7 +16,7 @@ from typing_extensions import LiteralString
 
 from ibcore.clock import now_us
 from ibcore.config import RecorderSettings
-from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
+from ibcore.domain import Greeks, GreeksKind, MarketRow, Quote, Stat, Trade
 from sidecar.recorder import Recorder
 
 STORED_SEQS = """
@@ -66,7 +66,7 @@ def make_row(recorder: Recorder, dice: random.Random) -> MarketRow:
         case 2:
             numbers = [size(), *(maybe() for _ in range(4)), size(), maybe(), maybe()]
             based = dice.choice((True, False, None))
-            return Greeks(*head, dice.choice(("bid", "ask", "last", "model")), *numbers, based)
+            return Greeks(*head, dice.choice([str(k) for k in GreeksKind]), *numbers, based)
         case _:
             text = dice.random() < 0.3
             value = dice.choice(("P", "Q", "é")) if text else dice.uniform(0, 9)

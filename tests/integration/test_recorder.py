@@ -60,7 +60,7 @@ NEWEST = (
     ("bid", "quote", "bid", sql.SQL("true")),
     ("ask_size", "quote", "ask_size", sql.SQL("true")),
     ("last", "trade", "price", sql.SQL("true")),
-    ("model_theta", "greeks", "theta", sql.SQL("kind = 'model'")),
+    ("model_theta", "greeks", "theta", sql.SQL("kind IN ('model', 'vendor', 'computed')")),
     ("ask_iv", "greeks", "iv", sql.SQL("kind = 'ask'")),
     ("halted", "instrument_stat", "value", sql.SQL("field = 'halted'")),
     ("bid_exchange", "instrument_stat", "text_value", sql.SQL("field = 'bid_exchange'")),

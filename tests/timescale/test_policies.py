@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timezone
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from tests import market_rows as rows
 
 # One server of 470 MB for all: not one on each worker.
 pytestmark = [pytest.mark.alone, pytest.mark.anyio]
+KINDS = Path(__file__).parents[2] / "migrations" / "greeks_kind"
 MARKET = ["greeks", "instrument_stat", "quote", "trade"]
 
 
@@ -74,3 +76,18 @@ async def test_compressed_ticks_are_the_same_ticks(timescale_url: str) -> None:
 
     assert packed == (1,)
     assert total == (len(before) + 1,)
+
+
+async def test_the_kinds_of_greeks_change_over_compressed_ticks(timescale_url: str) -> None:
+    await maintained(timescale_url, MaintenanceSettings())
+    moment = datetime(2026, 1, 2, 15, tzinfo=timezone.utc)
+    one = {"ts": moment, "recv_ts": moment, "instrument_id": 1, "seq": 1, "epoch": 1, "iv": 0.2}
+    ours = one | {"provider": "ib", "quality": "live", "kind": "model"}
+    with psycopg.connect(timescale_url, autocommit=True) as conn:
+        rows.insert(conn, "greeks", [ours])
+        conn.execute("SELECT compress_chunk(c) FROM show_chunks('ibkeeper.greeks') AS c")
+        for direction in ("down", "up"):
+            conn.execute((KINDS / f"{direction}.sql").read_bytes())
+        rows.insert(conn, "greeks", [ours | {"seq": 2, "provider": "alpaca", "kind": "vendor"}])
+        kept = conn.execute("SELECT kind FROM ibkeeper.greeks ORDER BY kind").fetchall()
+    assert kept == [("model",), ("vendor",)]

@@ -85,3 +85,53 @@ def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
         config.load()
     assert "canary-0815" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_alpaca_needs_both_of_its_keys(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", "canary-key")
+    with pytest.raises(ConfigRefused, match="go together") as refused:
+        config.load()
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "feed"),
+    [("STOCK_FEED", "iex"), ("STOCK_FEED", "delayed_sip"), ("OPTION_FEED", "indicative")],
+)
+def test_a_lesser_feed_is_refused_unless_it_is_accepted_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, feed: str
+):
+    monkeypatch.setenv(f"IBKEEPER_ALPACA__{name}", feed)
+    assert not config.load().alpaca.is_set
+    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", "canary-key")
+    monkeypatch.setenv("IBKEEPER_ALPACA__SECRET_KEY", "canary-secret")
+    with pytest.raises(ConfigRefused, match="IBKEEPER_ALPACA__ACCEPT_INDICATIVE") as refused:
+        config.load()
+    assert "canary" not in str(refused.value)
+    monkeypatch.setenv("IBKEEPER_ALPACA__ACCEPT_INDICATIVE", "true")
+    settings = config.load()
+    assert settings.alpaca.is_set
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "why"),
+    [
+        ("STREAM_URL", "https://stream.data.alpaca.markets", "must begin with wss://"),
+        ("STREAM_URL", "ws://stream.data.alpaca.markets", "unencrypted"),
+        ("DATA_URL", "http://data.alpaca.markets", "unencrypted"),
+        ("DATA_URL", "https://", "name a host"),
+    ],
+)
+def test_an_address_that_would_show_the_keys_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str, why: str
+):
+    monkeypatch.setenv(f"IBKEEPER_ALPACA__{name}", url)
+    with pytest.raises(ConfigRefused, match=why):
+        config.load()
+
+
+def test_keys_stay_out_of_the_error_of_a_section_made_by_hand():
+    with pytest.raises(ValidationError) as refused:
+        config.AlpacaSettings(key_id="canary-key", stock_feed="iex")  # type: ignore[arg-type]
+    assert "canary" not in str(refused.value)

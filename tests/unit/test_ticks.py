@@ -51,9 +51,10 @@ def test_every_statistic_of_quote_latest_has_a_tick_type() -> None:
     assert set(STAT_GROUP) <= names
 
 
-def test_every_kind_of_greeks_has_a_tick_type() -> None:
+def test_every_kind_of_greeks_has_a_tick_type_but_those_that_are_not_ibs() -> None:
     kinds = {meaning.field for meaning in TICKS.values() if meaning.kind is Kind.greeks}
-    assert kinds == {kind.value for kind in GreeksKind}
+    others = {GreeksKind.vendor, GreeksKind.computed}
+    assert kinds == {kind.value for kind in GreeksKind if kind not in others}
 
 
 def test_the_types_that_ib_async_refuses_have_a_meaning() -> None:
