@@ -30,6 +30,7 @@ class Up:
             "IBKEEPER_SIM__CONTROL_PORT": str(free_port()),
             "IBKEEPER_PREFECT__PORT": str(free_port()),
         }
+        self.settings: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
 
@@ -51,7 +52,7 @@ class Up:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith("IBKEEPER")
         }
-        return {**kept, **self.ports, "IBKEEPER_HOME": str(self.home)}
+        return {**kept, **self.ports, "IBKEEPER_HOME": str(self.home), **self.settings}
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
