@@ -178,6 +178,9 @@ class PrefectSettings(Section):
 
     port: Port = Field(4200, description="Of the API and the UI, on loopback.")
     worker_query_s: PositiveFloat = Field(2.0, description="How often the worker looks for runs.")
+    silent_s: PositiveFloat = Field(
+        600.0, description="connection-sla looks every 2 min; silent for longer, people are told."
+    )
 
 
 class SimSettings(Section):

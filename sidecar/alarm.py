@@ -23,9 +23,8 @@ from sidecar.incident_board import IncidentBoard
 
 log = get_logger(__name__)
 
-# connection-sla looks every two minutes.
-SILENT_AFTER_S: Final = 600.0
-LOOK_S: Final = 30.0
+# A silence is noticed so much later than it began, at most.
+LOOKS_A_SILENCE: Final = 20
 
 Task = Callable[[], Coroutine[Any, Any, object]]
 
@@ -33,7 +32,8 @@ Task = Callable[[], Coroutine[Any, Any, object]]
 def assemble(settings: Settings, url: str, board: IncidentBoard) -> dict[str, Task]:
     """Return what runs until the sidecar has said its last word."""
     office = Office(settings.alerts)
-    mind = PrefectMind(url, board, sidecar=settings.sidecar.name)
+    silent_s = settings.prefect.silent_s
+    mind = PrefectMind(url, board, sidecar=settings.sidecar.name, silent_s=silent_s)
     tasks: dict[str, Task] = {"alerts": lambda: office.run(url), "prefect mind": mind.run}
     outside = settings.alerts.heartbeat_url
     if outside is not None:
@@ -48,12 +48,13 @@ class PrefectMind:
     """
 
     def __init__(
-        self, url: str, board: IncidentBoard, *, sidecar: str, look_s: float = LOOK_S
+        self, url: str, board: IncidentBoard, *, sidecar: str, silent_s: float = 600.0
     ) -> None:
         self._url = url
         self._board = board
         self._sidecar = sidecar
-        self._look_s = look_s
+        self._silent_s = silent_s
+        self._look_s = silent_s / LOOKS_A_SILENCE
         self._since = monotonic()
 
     async def run(self) -> NoReturn:
@@ -73,8 +74,8 @@ class PrefectMind:
         with db.translated():
             found = await (await conn.execute(db.QUERIES["sla_check_age"])).fetchone()
         age_s = None if found is None else found[0]
-        if age_s is None or min(age_s, monotonic() - self._since) < SILENT_AFTER_S:
-            if age_s is not None and age_s < SILENT_AFTER_S:
+        if age_s is None or min(age_s, monotonic() - self._since) < self._silent_s:
+            if age_s is not None and age_s < self._silent_s:
                 self._board.close(IncidentKind.sla_check_silent, "prefect", "it looks again")
             return
         self._board.open(

@@ -33,7 +33,11 @@ _AFTER_KILL_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to start and how to treat it."""
+    """What to start and how to treat it.
+
+    `restart`: whenever it dies. `restart_when_ready`: once everything was ready; before that its
+    death says that it cannot run at all.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -42,6 +46,7 @@ class ChildSpec:
     cwd: Path | None = None
     stop_s: float = 6.0
     restart: bool = False
+    restart_when_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

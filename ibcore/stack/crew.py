@@ -1,7 +1,8 @@
 """The children of the stack: started in order, minded one task each, stopped in reverse.
 
 The sidecar is restarted with backoff when it dies, because it is the product; it is given up
-when its exit code says that starting again cannot help. Any other death ends the stack.
+when its exit code says that starting again cannot help. Prefect's server and worker are too, once
+all was ready: recording and orders do not need them. Any other death ends the stack.
 """
 
 from __future__ import annotations
@@ -26,10 +27,17 @@ Announce = Callable[[str], None]
 class Crew:
     """Owner of the children."""
 
-    def __init__(self, guardian: Guardian, force: anyio.Event, announce: Announce) -> None:
+    def __init__(
+        self,
+        guardian: Guardian,
+        force: anyio.Event,
+        announce: Announce,
+        ready: Callable[[], bool] = bool,
+    ) -> None:
         self._guardian = guardian
         self._force = force
         self._announce = announce
+        self._ready = ready
         self._children: list[Child] = []
 
     def start(self, spec: ChildSpec) -> Child:
@@ -53,7 +61,7 @@ class Crew:
         attempt = 0
         while True:
             code = await child.wait()
-            if not child.spec.restart or code in _INCURABLE:
+            if not self._may_restart(child.spec, code):
                 raise child.died(code)
             attempt = 1 if child.uptime_s > _HEALTHY_AFTER_S else attempt + 1
             delay_s = backoff_s(attempt)
@@ -61,6 +69,11 @@ class Crew:
             await child.stop()
             await anyio.sleep(delay_s)
             child.start()
+
+    def _may_restart(self, spec: ChildSpec, code: int) -> bool:
+        if spec.restart_when_ready:
+            return self._ready()
+        return spec.restart and code not in _INCURABLE
 
     async def stop_all(self) -> None:
         """Stop every child, the last started first."""

@@ -179,7 +179,7 @@ def gateway_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
 
 
 def sidecar_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
-    """Return the sidecar: the one child that is restarted, because it is the product."""
+    """Return the sidecar: restarted at any time, because it is the product."""
     return ChildSpec(
         "sidecar",
         (sys.executable, "-m", "sidecar"),
@@ -203,13 +203,15 @@ def server_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     """Return the Prefect server."""
     argv = (*_prefect(), "server", "start", "--host", LOOPBACK)
     argv += ("--port", str(plan.settings.prefect.port))
-    return ChildSpec("prefect", argv, plan.log("prefect"), environ, stop_s=5.0)
+    log = plan.log("prefect")
+    return ChildSpec("prefect", argv, log, environ, stop_s=5.0, restart_when_ready=True)
 
 
 def worker_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:
     """Return the worker; with a type it makes the pool itself (6 s less than the command)."""
     argv = (*_prefect(), "worker", "start", "--pool", POOL, "--type", "process", "--name", "up")
-    return ChildSpec("worker", argv, plan.log("worker"), environ, cwd=plan.project, stop_s=4.0)
+    log, project = plan.log("worker"), plan.project
+    return ChildSpec("worker", argv, log, environ, cwd=project, stop_s=4.0, restart_when_ready=True)
 
 
 def deploy_child(plan: Plan, environ: Mapping[str, str]) -> ChildSpec:

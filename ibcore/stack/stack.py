@@ -69,7 +69,7 @@ class Stack:
         with homes.lock(self.plan.home):
             ports.check(self.plan.ports)
             guardian = Guardian(uuid.uuid4().hex, self.plan.log("guardian"))
-            self._crew = Crew(guardian, self._force, self._announce)
+            self._crew = Crew(guardian, self._force, self._announce, lambda: self.ready)
             try:
                 await self._run_guarded(guardian)
             finally:

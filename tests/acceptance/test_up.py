@@ -92,7 +92,7 @@ def test_a_killed_up_leaves_nothing_and_the_next_one_starts_in_the_same_home(up:
 
 
 @pytest.mark.prefect
-@pytest.mark.timeout(240)  # a Prefect server, a worker and a deployment: 30 s on a quiet machine
+@pytest.mark.timeout(400)  # a Prefect server, a worker and a deployment: 30 s on a quiet machine
 def test_everything_with_prefect_is_ready_within_90_s_and_stops_on_ctrl_c(up: Up) -> None:
     allowed = allowed_s(90.0)
     up.start()
@@ -105,6 +105,7 @@ def test_everything_with_prefect_is_ready_within_90_s_and_stops_on_ctrl_c(up: Up
     assert status["prefect"]["worker"]
     assert "chain-snapshot/chain-snapshot" in status["prefect"]["deployments"]
     _prefect_makes_runs_of_the_schedule(up)
+    _a_killed_prefect_comes_back_and_ticks_go_on(up)
 
     up.interrupt()
     assert up.ended() == 0, up.story()
@@ -115,3 +116,15 @@ def _prefect_makes_runs_of_the_schedule(up: Up) -> None:
     """A scheduler that fails says so in its log only: Prefect 3.8.8 does on SQLAlchemy 2.1."""
     up.wait_for(lambda: up.scheduled_runs() > 0, within_s=30.0, what="runs that are scheduled")
     assert "Traceback" not in (up.home / "logs" / "prefect.log").read_text()
+
+
+def _a_killed_prefect_comes_back_and_ticks_go_on(up: Up) -> None:
+    sidecar, before = up.child("sidecar").pid, up.value(QUOTES)
+    for name, word in (("prefect", "server"), ("worker", "worker")):
+        up.child(word).kill()
+        said = f"{name} was ended by SIGKILL"
+        up.wait_for(lambda said=said: said in up.said(), within_s=20.0, what=said)
+    back = "Prefect and its worker again"
+    up.wait_for(lambda: not up.status()["problems"], within_s=120.0, what=back)
+    assert up.child("sidecar").pid == sidecar
+    assert up.value(QUOTES) > before

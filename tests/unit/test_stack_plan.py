@@ -20,6 +20,7 @@ from ibcore.stack.plan import (
     prefect_environment,
     server_child,
     sidecar_child,
+    worker_child,
 )
 
 HOME = Path("/state")
@@ -105,11 +106,13 @@ def test_prefect_is_private_to_this_stack_and_does_not_phone_home() -> None:
     assert server_child(plan, environ).argv[-4:] == ("--host", "127.0.0.1", "--port", "4321")
 
 
-def test_only_the_sidecar_is_restarted() -> None:
+def test_the_sidecar_is_restarted_at_any_time_and_prefect_once_all_was_ready() -> None:
     plan = planned()
     assert sidecar_child(plan, {}).restart
     assert not gateway_child(plan, {}).restart
     assert not server_child(plan, {}).restart
+    assert server_child(plan, {}).restart_when_ready
+    assert worker_child(plan, {}).restart_when_ready
 
 
 def test_the_url_of_a_recorded_day_reaches_the_gateway_where_nobody_else_reads_it() -> None:
