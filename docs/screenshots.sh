@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Takes the pictures of docs/images from a running system: the live view of `ibkeeper up` in a
-# terminal and the chain-snapshot run in the Prefect UI. Needs tmux, Chromium and the default
-# ports; runs in a state folder of its own. Usage: docs/screenshots.sh [folder]
+# terminal; in the Prefect UI the run of chain-snapshot and its table, the report of connection-sla
+# and a failover-drill. Needs tmux and Chromium (apt-get install chromium); runs in a state folder
+# of its own, on the ports that IBKEEPER_PREFECT__PORT and its like say. Fails when an artifact is
+# missing. Usage: docs/screenshots.sh [folder]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-images=${1:-docs/images}; work=$(mktemp -d); pane="ibkeeper-$$"; api=http://127.0.0.1:4200
-export IBKEEPER_HOME="$work/home"
+images=${1:-docs/images}; work=$(mktemp -d); pane="ibkeeper-$$"; api=http://127.0.0.1:${IBKEEPER_PREFECT__PORT:-4200}
+export IBKEEPER_HOME="$work/home" PREFECT_API_URL="$api/api"
+# Markets may be closed where this runs: every minute since the start counts.
+export IBKEEPER_SLA__HOURS=always
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
 stop() {
   tmux send-keys -t "$pane" C-c 2>/dev/null || true
@@ -29,12 +33,23 @@ view() { # COLUMNS LINES FILE
 mkdir -p "$images"
 tmux new-session -d -s "$pane" -x 120 -y 36 "COLORTERM=truecolor .venv/bin/ibkeeper up"
 until .venv/bin/ibkeeper status --json | grep -q '"ready": true'; do sleep 1; done
-.venv/bin/prefect deployment run chain-snapshot/chain-snapshot --watch >"$work/flow.log" 2>&1
-run=$(grep -o 'flow-run/[0-9a-f-]*' "$work/flow.log" | head -n 1)
+run() { # DEPLOYMENT [PARAMETERS]: run it to its end; say its id
+  .venv/bin/prefect deployment run "$1/$1" ${2:+--param "request=$2"} --watch >"$work/flow.log" 2>&1 ||
+    { cat "$work/flow.log" >&2; return 1; }
+  grep -o 'flow-run/[0-9a-f-]*' "$work/flow.log" | head -n 1
+}
+artifact() { # KEY: say the id of its newest artifact, or fail
+  curl -sf -X POST "$api/api/artifacts/latest/filter" -H 'Content-Type: application/json' -d '{"limit": 200}' |
+    .venv/bin/python -c "import json,sys; print(next(a['latest_id'] for a in json.load(sys.stdin) if a['key'] == sys.argv[1]))" "$1"
+}
+id=$(run chain-snapshot)
 view 120 36 "$images/terminal.png"
 view 160 45 "$images/terminal-wide.png"
-shoot "$api/runs/$run" "$images/prefect-run.png" 1400,1000
-artifact=$(curl -s -X POST "$api/api/artifacts/latest/filter" -H 'Content-Type: application/json' -d '{"limit": 50}' |
-  .venv/bin/python -c "import json,sys; print(next(a['latest_id'] for a in json.load(sys.stdin) if a['type'] == 'table'))")
-shoot "$api/artifacts/artifact/$artifact" "$images/prefect-chain-snapshot.png" 1400,1000
+shoot "$api/runs/$id" "$images/prefect-run.png" 1400,1000
+shoot "$api/artifacts/artifact/$(artifact chain-snapshot-spy)" "$images/prefect-chain-snapshot.png" 1400,1000
+artifact chain-snapshot-spy-smile >/dev/null
+run failover-drill '{"scenario": "drop", "market_open_allowed": true}' >/dev/null
+shoot "$api/artifacts/artifact/$(artifact failover-drill)" "$images/prefect-drill.png" 1400,1000
+run connection-sla "{\"report\": \"daily\", \"day\": \"$(TZ=America/New_York date +%F)\"}" >/dev/null
+shoot "$api/artifacts/artifact/$(artifact connection-sla-daily-main)" "$images/prefect-sla.png" 1400,1500
 ls -l "$images"

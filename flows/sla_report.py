@@ -17,7 +17,9 @@ from flows.client import Client
 from flows.lateness import planned_or_now
 from ibcore import config, db
 from ibcore.calendar import NEW_YORK, trading_date
+from ibcore.clock import utcnow
 from ibcore.sla import reading
+from ibcore.sla.burning import wanted
 from ibcore.sla.figures import breached, figures
 from ibcore.sla.spans import Span, midnight, without
 
@@ -32,7 +34,8 @@ async def make(kind: str, day: date | None) -> State[Any]:
     """
     last = day or trading_date(planned_or_now()) - timedelta(days=1)
     begin = midnight(last - timedelta(days=_DAYS[kind] - 1), NEW_YORK)
-    end = midnight(last + timedelta(days=1), NEW_YORK)
+    # Of a day that is not over: what is over of it.
+    end = max(begin, min(midnight(last + timedelta(days=1), NEW_YORK), utcnow()))
     settings = config.load()
     async with Client.from_settings().opened() as conn:
         made = {
@@ -42,28 +45,39 @@ async def make(kind: str, day: date | None) -> State[Any]:
         breaches = sum(breached(one) for one in made.values())
         await reading.note(conn, kind, (begin, end), breaches=breaches, figures=made)
         for name, one in made.items():
-            await _show(conn, kind, name, one, span=(begin, end))
+            promised = await wanted(conn, name, (begin, end), settings)
+            await _show(conn, kind, name, one, span=(begin, end), promised=promised)
     said = "; ".join(f"{name}: {_share(one['availability'])}" for name, one in made.items())
     return Completed(message=f"{kind} until {last}: {said or 'no sidecar'}", data=made)
 
 
 async def _show(
-    conn: db.Connection, kind: str, sidecar: str, one: Mapping[str, Any], *, span: Span
+    conn: db.Connection,
+    kind: str,
+    sidecar: str,
+    one: Mapping[str, Any],
+    *,
+    span: Span,
+    promised: Sequence[Span],
 ) -> None:
     ready = await reading.ready(conn, sidecar, span)
     about = {"sidecar": sidecar, "begin": span[0], "end": span[1]}
     minutes = await reading.rows(conn, "sla_latency", about)
     title = f"{sidecar}, {span[0].astimezone(NEW_YORK):%d %b %Y}, {kind}"
-    png = await anyio.to_thread.run_sync(lambda: picture(ready, minutes, span, title=title))
+    shown = (promised[0][0], promised[-1][1]) if promised else span
+    missed = without(promised, ready)
+    png = await anyio.to_thread.run_sync(
+        lambda: picture(ready, missed, minutes, span=shown, title=title)
+    )
     await acreate_markdown_artifact(
         key=f"connection-sla-{kind}-{sidecar}".replace("_", "-"),
-        markdown=f"{text(one)}\n\n{inline(png, caption=title)}",
+        markdown=f"{text(one)}\n\n{inline(png, caption=title)}\n{coverage(one)}",
         description=f"{sidecar}: {_share(one['availability'])} of the scheduled time",
     )
 
 
 def text(one: Mapping[str, Any]) -> str:
-    """Return the figures as markdown tables."""
+    """Return the figures as a markdown table."""
     told = [
         ("availability", _share(one["availability"]), f"≥ {one['objective']:.3%}"),
         ("scheduled, ready", f"{_min(one['scheduled_s'])}, {_min(one['up_s'])}", ""),
@@ -80,16 +94,25 @@ def text(one: Mapping[str, Any]) -> str:
         ("commit latency, worst p99", _number(one["latency_p99_ms"], " ms"), "< 1,000 ms"),
     ]
     lines = ["| figure | value | promise |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {value} | {bound} |" for name, value, bound in told]
-    lines += ["", "| instrument | minutes with a quote |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {value} | {bound} |" for name, value, bound in told)])
+
+
+def coverage(one: Mapping[str, Any]) -> str:
+    """Return the minutes with a quote of each instrument as a markdown table."""
+    lines = ["| instrument | minutes with a quote |", "| --- | --- |"]
     covered = list(one["coverage"].items())[:MOST_INSTRUMENTS]
     return "\n".join(lines + [f"| {name} | {share:.1%} |" for name, share in covered])
 
 
 def picture(
-    ready: Sequence[Span], minutes: Sequence[Mapping[str, Any]], span: Span, *, title: str
+    ready: Sequence[Span],
+    missed: Sequence[Span],
+    minutes: Sequence[Mapping[str, Any]],
+    *,
+    span: Span,
+    title: str,
 ) -> bytes:
-    """Return a PNG: when the session was ready, and the latency of every minute."""
+    """Return a PNG: when the session was ready and when it should have been, and the latency."""
     # Not at import: matplotlib takes a second, and a check draws nothing.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -98,13 +121,14 @@ def picture(
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3))
     figure.suptitle(title)
-    for spans, colour in ((ready, "tab:green"), (without([span], ready), "tab:red")):
+    for spans, colour in ((ready, "tab:green"), (missed, "tab:red")):
         for a, b in spans:
             above.axvspan(a, b, color=colour)
-    above.set(yticks=[], title="session ready (green) and not (red)")
+    above.set(yticks=[], title="session ready (green), promised and not (red)")
     at = [row["minute"] for row in minutes]
     for name in ("p50_ms", "p99_ms"):
-        below.plot(at, [row[name] for row in minutes], label=name.replace("_ms", ""), lw=0.8)
+        values = [row[name] for row in minutes]
+        below.plot(at, values, label=name.replace("_ms", ""), lw=0.8, marker=".", ms=3)
     below.set(xlim=span, ylabel="commit latency (ms)", xlabel="UTC")
     below.grid(visible=True, alpha=0.3)
     if minutes:

@@ -12,7 +12,7 @@ from anyio import to_thread
 from ibcore import db
 from ibcore.config import Settings
 from ibcore.doctor import alert_targets, database, files, gateway, prefect
-from ibcore.doctor.finding import Finding, failed, skipped
+from ibcore.doctor.finding import Finding, Verdict, failed, skipped
 from ibcore.errors import ConfigRefused
 from ibcore.stack.home import RunFile, read_run
 
@@ -26,6 +26,7 @@ async def examine(settings: Settings) -> list[Finding]:
     run = read_run(home)
     looks: list[Look] = [
         lambda: _gateway(settings, run),
+        lambda: _standby(settings),
         lambda: _database(settings, run),
         lambda: prefect.look(_prefect_api(run)),
         lambda: alert_targets.look(settings.alerts, live=settings.orders.live),
@@ -51,6 +52,22 @@ async def _gateway(settings: Settings, run: RunFile | None) -> list[Finding]:
         why = "none is set: ibkeeper up will simulate one"
         return [skipped(name, why) for name in gateway.NAMES]
     return found
+
+
+async def _standby(settings: Settings) -> list[Finding]:
+    if settings.standby.host is None:
+        return [skipped(f"standby {gateway.NAMES[0]}", "none is set")]
+    found = await gateway.look(settings.standby.host, settings.standby.port, settings.gateway)
+    # Nothing leans on it as long as the primary is well.
+    verdicts = {Verdict.failed: Verdict.warning}
+    return [
+        each._replace(
+            name=f"standby {each.name}",
+            verdict=verdicts.get(each.verdict, each.verdict),
+            remedy=each.remedy.replace("IBKEEPER_GATEWAY__", "IBKEEPER_STANDBY__"),
+        )
+        for each in found
+    ]
 
 
 async def _database(settings: Settings, run: RunFile | None) -> list[Finding]:

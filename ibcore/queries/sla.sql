@@ -48,9 +48,12 @@ SELECT EXISTS (SELECT FROM ibkeeper.incident
 
 -- sla_ready --
 -- When the stream session of a sidecar was ready. One that a crash left open ended, as far as
--- anybody knows, with the last heartbeat (as in v_session_uptime).
+-- anybody knows, with the last heartbeat (as in v_session_uptime); a fresh one says that it lasts.
 SELECT greatest(s.ready_at, %(begin)s) AS from_ts,
        least(coalesce(s.closed_at, CASE WHEN h.name IS NULL THEN now()
+                                        WHEN h.epoch = s.epoch
+                                             AND h.heartbeat_at > now() - interval '5 seconds'
+                                        THEN now()
                                         WHEN h.epoch = s.epoch THEN h.heartbeat_at
                                         ELSE s.opened_at END), %(end)s) AS to_ts
   FROM ibkeeper.session s LEFT JOIN ibkeeper.sidecar h ON h.name = s.sidecar

@@ -39,7 +39,10 @@ async def _coverage(conn: db.Connection, sidecar: str, wanted: Sequence[Span]) -
     about = {"sidecar": sidecar, "begins": [a for a, _ in wanted], "ends": [b for _, b in wanted]}
     minutes = seconds(wanted) / 60
     found = await reading.rows(conn, "sla_coverage", about)
-    return {row["local_symbol"]: row["minutes"] / minutes for row in found} if minutes else {}
+    if not minutes:
+        return {}
+    # Of the first and the last minute only a part was promised, and each has a quote.
+    return {row["local_symbol"]: min(1.0, row["minutes"] / minutes) for row in found}
 
 
 def breached(one: Mapping[str, Any]) -> int:

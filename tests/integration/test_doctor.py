@@ -275,6 +275,21 @@ def test_the_command_tells_all_of_it_and_ends_with_1_when_something_failed(
     assert CANARY not in said.stdout + said.stderr + machine.stdout + machine.stderr
 
 
+def test_a_standby_that_is_away_is_a_warning_with_its_own_settings(
+    cli: Cli,  # noqa: F811
+) -> None:
+    cli.set(
+        PREFECT_API_URL="",
+        IBKEEPER_GATEWAY__PORT="1",
+        IBKEEPER_STANDBY__HOST="127.0.0.1",
+        IBKEEPER_STANDBY__PORT="1",
+    )
+    said = cli("doctor", "--json")
+    found = {each["name"]: each for each in json.loads(said.stdout)["findings"]}
+    assert (said.returncode, found["standby gateway"]["verdict"]) == (0, "warning")
+    assert "IBKEEPER_STANDBY__HOST" in found["standby gateway"]["remedy"]
+
+
 def test_before_anything_runs_nothing_is_wrong(cli: Cli) -> None:  # noqa: F811
     cli.set(PREFECT_API_URL="", IBKEEPER_GATEWAY__PORT="1")
     said = cli("doctor")
