@@ -105,6 +105,9 @@ def test_everything_with_prefect_is_ready_within_90_s_and_stops_on_ctrl_c(up: Up
     assert status["prefect"]["worker"]
     assert "chain-snapshot/chain-snapshot" in status["prefect"]["deployments"]
     _prefect_makes_runs_of_the_schedule(up)
+    doctor = up.command("doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    assert '"skipped"' in doctor.stdout  # no standby, no outside heartbeat
     _a_killed_prefect_comes_back_and_ticks_go_on(up)
 
     up.interrupt()
