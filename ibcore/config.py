@@ -12,14 +12,12 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, get_args
 
 from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -29,6 +27,7 @@ from pydantic_settings import (
 )
 
 from ibcore.errors import ConfigRefused
+from ibcore.settings.alerts import AlertSettings as AlertSettings
 from ibcore.settings.alpaca import AlpacaSettings as AlpacaSettings
 from ibcore.settings.failover import FailoverSettings as FailoverSettings
 from ibcore.settings.failover import StandbySettings as StandbySettings
@@ -38,8 +37,6 @@ from ibcore.settings.section import Port, PositiveFloat, Section
 
 PREFIX = "IBKEEPER_"
 TOML_FILE = "ibkeeper.toml"
-
-_WINDOW: Final = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 
 
 class TickDefaults(Section):
@@ -103,43 +100,6 @@ class SinkSettings(Section):
     stream_rows: int = Field(
         1_000_000, ge=1_000, description="Rows kept in each Stream there; the oldest go first."
     )
-
-
-class AlertSettings(Section):
-    """Who is told of incidents, and how often."""
-
-    targets: SecretStr | None = Field(
-        None, description="Apprise URLs with blanks between, each with `name=` before it or not."
-    )
-    escalation: SecretStr | None = Field(
-        None, description="The same, for what is critical and was not delivered in time."
-    )
-    escalate_after_s: PositiveFloat = Field(60.0, description="How long that may take.")
-    level: Literal["info", "warning", "critical"] = Field(
-        "warning", description="What is less severe stands in the table only."
-    )
-    burst: int = Field(5, ge=1, description="Messages a target gets in ten minutes.")
-    gather_s: float = Field(1.0, ge=0, le=5, description="What comes within it is one message.")
-    expire_h: PositiveFloat = Field(24.0, description="How long a message is tried for.")
-    quiet: str = Field(
-        "",
-        pattern=rf"^({_WINDOW}(,\s*{_WINDOW})*)?$",
-        description="Times of day when only critical incidents are told: 22:00-07:00, …",
-    )
-    timezone: str = Field("America/New_York", description="Of `quiet`.")
-    runbook_url: str = Field("docs/runbook.md", description="Where your people read it.")
-    heartbeat_url: SecretStr | None = Field(
-        None, description="Pinged by the sidecar; who runs it tells you when the pings stop."
-    )
-    heartbeat_s: PositiveFloat = Field(60.0, description="How often.")
-
-    @field_validator("timezone")
-    @classmethod
-    def _a_zone(cls, name: str) -> str:
-        try:
-            return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name} is no time zone, such as America/New_York") from None
 
 
 class SlaSettings(Section):
