@@ -264,10 +264,10 @@ async def test_a_second_failure_while_the_first_is_open_is_told_again(
     people = office(inbox.url, now=now)
     async with running(people, db_url):
         fail_again(db_url)
-        await eventually(lambda: len(inbox.messages) == 1, within_s=10)
+        await eventually(lambda: all_delivered(db_url, 1), within_s=10)
         now.ahead_s = 60
         fail_again(db_url, after="60 s")
-        await eventually(lambda: len(inbox.messages) == 2, within_s=10)
+        await eventually(lambda: all_delivered(db_url, 2), within_s=10)
     assert [told["title"] for told in inbox.messages] == [
         "[WARNING] flow_failed:moody",
         "[WARNING] again: flow_failed:moody",
