@@ -192,7 +192,8 @@ async def judged(run: Run, key: str, url: str, gateway: Gateway) -> None:
     if not placed_orders(gateway).count(number):
         assert state(url, key) == "not_sent", run
     executed = sum(f.shares for f in fills)
-    await eventually(lambda: filled(url, key) == executed)
+    # The dead process may have left it acked: then this waits for the next one to start and scan.
+    await eventually(lambda: filled(url, key) == executed, within_s=30)
     if executed == 5:
         await eventually(lambda: state(url, key) == "filled")
     if run.doing != "order":
