@@ -19,6 +19,7 @@ from benchmarks import (
     first_quote,
     intent,
     peer,
+    resubscribe,
     spool_drain,
     tick_rate,
 )
@@ -45,6 +46,7 @@ BENCHMARKS = (
     Benchmark(spool_drain.NAMES, lambda _: spool_drain.measure()),
     Benchmark(intent.NAMES, lambda _: intent.measure()),
     Benchmark(chain.NAMES, lambda _: chain.measure()),
+    Benchmark(resubscribe.NAMES, lambda _: resubscribe.measure()),
     Benchmark(first_quote.NAMES, lambda _: first_quote.measure()),
 )
 

@@ -81,7 +81,7 @@ class Rig:
         self._sidecar = ExitStack()
         self.sidecar: subprocess.Popen[bytes] | None = None
         self.url = ""
-        self._port, self._control = processes.free_port(), processes.free_port()
+        self._port, self.control = processes.free_port(), processes.free_port()
 
     def __enter__(self) -> Rig:
         self._server.__enter__()
@@ -175,7 +175,7 @@ class Rig:
         """Return the rows that what was sent must become: session -> contract -> rows."""
         oracles: dict[tuple[int, int], LineOracle] = {}
         lines: dict[int, dict[int, list[Expected]]] = {}
-        for tick in ask(self._control, {"do": "ledger"}):
+        for tick in ask(self.control, {"do": "ledger"}):
             if "con_id" in tick:
                 session, con_id = tick["session_no"], tick["con_id"]
                 oracle = oracles.setdefault((session, con_id), LineOracle())
@@ -184,7 +184,7 @@ class Rig:
 
     def placed(self) -> dict[int, int]:
         """Return when each order reached the gateway, by order id, in ns since 1970."""
-        said = list(ask(self._control, {"do": "orders"}))
+        said = list(ask(self.control, {"do": "orders"}))
         return {one["order_id"]: one["at_ns"] for one in said if one.get("what") == "placed"}
 
     def judge(self, *lives: Life) -> Verdict:
@@ -205,14 +205,14 @@ class Rig:
 
     def _start_simulator(self) -> None:
         argv = ["-m", "ibcore.cli", "sim", "run", "--port", str(self._port)]
-        argv += ["--control-port", str(self._control)]
+        argv += ["--control-port", str(self.control)]
         argv += ["--ledger-limit", str(self._limit)]
         if self._cadence is None:
             argv += ["--rate", str(self.rate)]
         else:
             argv += ["--cadence", str(self._cadence)]
         self._stack.enter_context(processes.running(argv, self.home / "sim.log"))
-        processes.wait_for(lambda: listens(self._control), "the simulator", within_s=30)
+        processes.wait_for(lambda: listens(self.control), "the simulator", within_s=30)
 
     def _streams(self, before: int) -> bool:
         newest = "SELECT coalesce(max(epoch), 0) FROM ibkeeper.ingest_batch"
