@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
+from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
 from tests.acceptance.prefect_runs import MARKS, artifact
 from tests.acceptance.system import System, running_system
@@ -65,3 +71,34 @@ def test_a_drill_that_misses_an_objective_or_is_refused_fails_with_the_reason() 
     refused = run_flow(scenario="alert")
     assert refused.is_failed()
     assert "No alert target is set" in refused.message
+
+
+STATE = """
+SELECT new_state FROM ibkeeper.session_event WHERE role = 'stream' ORDER BY id DESC LIMIT 1"""
+
+
+@pytest.mark.usefixtures("prefect_server", "settings")
+def test_a_run_killed_half_way_leaves_a_connection_that_is_back_by_its_deadline(
+    system: System,
+) -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    hold_s = 4.0
+    asked = {"scenario": "refuse", "hold_s": hold_s, "sidecar": "drilled"}
+    body = json.dumps({**asked, "market_open_allowed": True})
+    code = (
+        "import anyio, json, sys; from functools import partial;"
+        "from flows.failover_drill import FailoverDrillParameters, failover_drill;"
+        "anyio.run(partial(failover_drill, FailoverDrillParameters(**json.loads(sys.argv[1]))))"
+    )
+    environ = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    worker = subprocess.Popen([sys.executable, "-c", code, body], env=environ)
+    system.wait_for(lambda: system.value(STATE) != "ready", within_s=60, what="the drill has begun")
+    began = monotonic()
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    # Attempts come 1, 3 and 7 s after the loss; the first after the hold is let in.
+    system.wait_for(
+        lambda: system.value(STATE) == "ready", within_s=hold_s + 6, what="the session is back"
+    )
+    assert monotonic() - began > hold_s - 1

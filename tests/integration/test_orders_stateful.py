@@ -3,15 +3,18 @@
 hypothesis drives a real desk on a real database against the simulated gateway over a socket:
 orders, changes, cancels, fills, corrections, lost, doubled and shuffled messages, lost links, id
 rollbacks, crashes on the way of an order, the kill switch, limits, another start that takes over,
-broken connections to the database. When it rests, the gateway's ledger is the judge.
+broken connections to the database, a database that is away, two processes at once, orders of
+others, a wall clock that jumps. When it rests, the gateway's ledger is the judge.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,8 +32,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from ib_async import LimitOrder, Stock
 
-from ibcore import authority, db
+from ibcore import authority, clock, db
 from ibcore.authority import Word
 from ibcore.batch import submit
 from ibcore.batch.submit import BatchConflict
@@ -48,7 +52,16 @@ from ibcore.order_states import (
 from ibcore.sim.server import Gateway, SimConfig
 from sidecar.orders import crash
 from tests.integration.gateways import eventually
-from tests.integration.trading import Trading, fresh_quote, know_spy, line, next_epoch, trading
+from tests.integration.sim_client import ib_client
+from tests.integration.trading import (
+    ACCOUNT,
+    Trading,
+    fresh_quote,
+    know_spy,
+    line,
+    next_epoch,
+    trading,
+)
 
 log = get_logger(__name__)
 _T = TypeVar("_T")
@@ -56,13 +69,29 @@ PLACES = ("after_risk", "after_submitting", "before_frame", "after_frame")
 NOISE = ("lost-ack", "lost-fill", "duplicate", "reorder")
 MOMENT_S = 0.004
 RARE = st.integers(0, 5).map(lambda number: number == 3)
-SHAKES = ("crash", "restart", "another start", "database", "drop", "reset", "rollback")
+SHAKES = (
+    *("crash", "restart", "another start", "two at once", "database", "no database", "clock"),
+    *("others", "drop", "reset", "rollback"),
+)
+OUTAGE_S = 0.6
+OTHERS = 77
 EMPTY = (
     "TRUNCATE ibkeeper.order_event, ibkeeper.execution, ibkeeper.commission, ibkeeper.position,"
     " ibkeeper.order_intent, ibkeeper.order_batch, ibkeeper.order_id_high, ibkeeper.incident,"
     " ibkeeper.risk_limit, ibkeeper.kill_switch, ibkeeper.account_state CASCADE"
 )
 STEPS = {"walked": 0}
+
+
+class WallClock(datetime):
+    """The wall clock of the process, wrong by `ahead`."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        """Return what the wrong clock shows."""
+        return datetime.now(tz) + cls.ahead
 
 
 class Crashed(BaseException):
@@ -215,10 +244,40 @@ class Walk(RuleBasedStateMachine):
             self.do(self._restart)
         elif what == "another start":
             self.be_taken_over()
+        elif what == "two at once":
+            self.do(self._two_at_once)
         elif what == "database":
             self.break_the_database_connections()
+        elif what == "no database":
+            self.do(self._lose_the_database)
+        elif what == "clock":
+            WallClock.ahead = timedelta(hours=random.Random(len(self.keys)).choice((-26, -1, 1)))
+        elif what == "others":
+            self.do(self._let_others_trade)
         else:
             self.fault(what, None)
+
+    async def _two_at_once(self) -> None:
+        """Another process of this name begins while this one still runs, and is left alone."""
+        over, ended = self.over, self.ended
+        await self._start()
+        await asyncio.sleep(0.05)
+        over.set()
+        await ended.wait()
+
+    async def _lose_the_database(self) -> None:
+        """Every connection of the desk is cut as soon as it is made, for a while."""
+        ends_at = asyncio.get_running_loop().time() + OUTAGE_S
+        while asyncio.get_running_loop().time() < ends_at:
+            self.break_the_database_connections()
+            await asyncio.sleep(0.02)
+
+    async def _let_others_trade(self) -> None:
+        """Somebody else trades in the account, by another client."""
+        async with ib_client(self.gateway, OTHERS) as ib:
+            order = LimitOrder("BUY", 2, 1.5, tif="DAY", account=ACCOUNT)
+            ib.placeOrder(Stock("SPY", "SMART", "USD"), order)
+            await asyncio.sleep(0.05)
 
     def crash(self, place: str) -> None:
         self.armed = place
@@ -295,6 +354,7 @@ class Walk(RuleBasedStateMachine):
             self.folder.cleanup()
 
     async def _rest(self) -> None:
+        WallClock.ahead = timedelta()
         await self.gateway.fault("clear")
         self.armed = ""
         if self.stopped_at is not None:
@@ -327,7 +387,7 @@ class Walk(RuleBasedStateMachine):
         assert set(placed.values()) <= {1}, "sent twice"
         filled = self._filled()
         steps = self.gateway.ledger.orders.events
-        refused = {one.order_id for one in steps if one.what == "refused"}
+        refused = {o.order_id for o in steps if o.what == "refused" and o.client_id == 12}
         for order_id, row in by_id.items():
             state = IntentState(row["state"])
             assert float(row["filled"]) == filled.get(order_id, 0.0), (row, filled.get(order_id))
@@ -343,6 +403,8 @@ class Walk(RuleBasedStateMachine):
     def _filled(self) -> dict[int, float]:
         newest: dict[tuple[int, str], tuple[int, float]] = {}
         for one in self.gateway.ledger.orders.fills:
+            if one.client_id != 12:
+                continue
             base, revision = split_exec_id(one.exec_id)
             key = (one.order_id, base)
             newest[key] = max(newest.get(key, (-1, 0.0)), (revision, one.shares))
@@ -395,6 +457,7 @@ def walk(url: str, *, examples: int, steps: int) -> None:
     Walk.url = url
     before = crash.point
     STEPS["walked"] = 0
+    clock.datetime = WallClock  # type: ignore[misc]
     try:
         run_state_machine_as_test(
             Walk,
@@ -410,6 +473,7 @@ def walk(url: str, *, examples: int, steps: int) -> None:
         )
     finally:
         crash.point = before
+        clock.datetime = datetime  # type: ignore[misc]
     log.warning("walked", steps=STEPS["walked"])
 
 
