@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ pytestmark = pytest.mark.anyio
 BEFORE = ("after_risk", "after_submitting", "before_frame")
 AFTER = ("after_frame", "heard_open", "heard_status")
 FILLS = ("heard_execution", "heard_commission")
+# What is judged is what happened, not how soon: a start takes half a minute on a starved machine.
+PATIENCE_S = 60.0
 SETTLED = {"acked", "partial", "filled", "not_sent", "cancelled"}
 
 
@@ -81,10 +83,14 @@ class Sidecars:
                 sys.executable, "-m", "sidecar", env=environ, stdout=log, stderr=log
             )
 
+    def said(self) -> list[str]:
+        """Return its last words."""
+        return (self._home / "sidecar.log").read_text("utf-8").splitlines()[-40:]
+
     async def died(self) -> None:
         """Wait until it has killed itself."""
         assert self._process is not None
-        assert await asyncio.wait_for(self._process.wait(), 15.0) == -9
+        assert await asyncio.wait_for(self._process.wait(), PATIENCE_S) == -9
 
     async def stop(self) -> None:
         """End the last one."""
@@ -137,21 +143,23 @@ async def play(run: Run, key: str, sidecars: Sidecars, gateway: Gateway) -> None
     url = sidecars.url
     if run.doing != "order":
         await give(url, key, 3)
-        await eventually(lambda: state(url, key) == "acked", within_s=20)
+        await eventually(lambda: state(url, key) == "acked", within_s=PATIENCE_S)
     if run.fate == "ack lost":
         await gateway.fault("lost-ack", 60)
     sidecars.armed.touch()
     await (give(url, key, 3) if run.doing == "order" else change(url, key, run.doing))
     if run.fate == "filled":
         placed = "SELECT 1 FROM ibkeeper.order_intent WHERE sent_at IS NOT NULL AND state = 'acked'"
-        await eventually(lambda: rows(url, placed + f" AND id = '{intent(url, key)}'"), within_s=20)
+        await eventually(
+            lambda: rows(url, placed + f" AND id = '{intent(url, key)}'"), within_s=PATIENCE_S
+        )
         await gateway.fault("fill", order=order_id(url, key))
     if run.place.startswith("heard") and run.fate == "ack lost":
         await gateway.fault("clear")  # what is never heard kills nobody
         sidecars.armed.touch()
         number = await numbered(url, key)
         # The id is durable before the frame is sent.
-        await eventually(lambda: number in placed_orders(gateway), within_s=10)
+        await eventually(lambda: number in placed_orders(gateway), within_s=PATIENCE_S)
         await gateway.fault("fill", order=number, shares=1)
     await sidecars.died()
     await gateway.fault("clear")
@@ -175,7 +183,7 @@ def order_id(url: str, key: str) -> int:
 
 
 async def numbered(url: str, key: str) -> int:
-    await eventually(lambda: order_id(url, key), within_s=10)
+    await eventually(lambda: order_id(url, key), within_s=PATIENCE_S)
     return order_id(url, key)
 
 
@@ -185,7 +193,7 @@ def placed_orders(gateway: Gateway) -> list[int]:
 
 async def judged(run: Run, key: str, url: str, gateway: Gateway) -> None:
     """Hold what the next process made of it to the gateway's ledger."""
-    await eventually(lambda: state(url, key) in SETTLED, within_s=25)
+    await eventually(lambda: state(url, key) in SETTLED, within_s=PATIENCE_S)
     number = order_id(url, key)
     fills = [f for f in gateway.ledger.orders.fills if f.order_id == number and f.client_id == 12]
     assert placed_orders(gateway).count(number) <= 1, "sent twice"
@@ -193,12 +201,12 @@ async def judged(run: Run, key: str, url: str, gateway: Gateway) -> None:
         assert state(url, key) == "not_sent", run
     executed = sum(f.shares for f in fills)
     # The dead process may have left it acked: then this waits for the next one to start and scan.
-    await eventually(lambda: filled(url, key) == executed, within_s=30)
+    await eventually(lambda: filled(url, key) == executed, within_s=PATIENCE_S)
     if executed == 5:
-        await eventually(lambda: state(url, key) == "filled")
+        await eventually(lambda: state(url, key) == "filled", within_s=PATIENCE_S)
     if run.doing != "order":
         ended = {"done", "rejected", "unknown", "refused", "not_sent"}
-        await eventually(lambda: state(url, key, run.doing) in ended, within_s=20)
+        await eventually(lambda: state(url, key, run.doing) in ended, within_s=PATIENCE_S)
 
 
 def filled(url: str, key: str) -> float:
@@ -206,15 +214,30 @@ def filled(url: str, key: str) -> float:
     return float(row["filled"])
 
 
+@contextmanager
+def told(key: str, sidecars: Sidecars) -> Iterator[None]:
+    """Say of a failure in which run it was, what its orders are, and what the sidecar said last."""
+    try:
+        yield
+    except (AssertionError, TimeoutError) as failed:
+        orders = rows(
+            sidecars.url, "SELECT batch, kind, state, reason, order_id, filled, state_at"
+            " FROM ibkeeper.v_order ORDER BY created_at DESC LIMIT 4"
+        )  # fmt: skip
+        said = [*map(str, orders), *sidecars.said()]
+        raise AssertionError("\n".join([f"{key}: {failed!r}", *said])) from failed
+
+
 async def through(runs: Iterator[Run], sidecars: Sidecars, gateway: Gateway) -> None:
     """Die in one run, recover in the next."""
     before: tuple[Run, str] | None = None
     for number, run in enumerate(runs):
         key = f"run {number}: {run.place}, {run.fate}, {run.doing}".replace(",", "")
-        await sidecars.start(run.place)
-        if before is not None:
-            await judged(*before, sidecars.url, gateway)
-        await play(run, key, sidecars, gateway)
+        with told(key, sidecars):
+            await sidecars.start(run.place)
+            if before is not None:
+                await judged(*before, sidecars.url, gateway)
+            await play(run, key, sidecars, gateway)
         before = (run, key)
     await sidecars.start("nowhere")
     assert before is not None
