@@ -46,6 +46,10 @@ SELECT ibkeeper.drop_day(%(market_table)s, %(day)s, %(keep_days)s) AS outcome;
 -- Nothing without TimescaleDB.
 SELECT market_table, outcome FROM ibkeeper.apply_policies(%(compress_days)s, %(keep_days)s);
 
+-- prune_backfill --
+-- Retention of ticks that were filled in afterwards.
+SELECT ibkeeper.prune_backfill(%(keep_days)s) AS ticks;
+
 -- prune_ledger --
 -- How many entries went.
 SELECT ibkeeper.prune_ledger(%(keep_days)s) AS entries;

@@ -43,6 +43,7 @@ async def run(conn: db.Connection, settings: MaintenanceSettings) -> list[Done]:
         *await _settle_strays(conn),
         *await _close_days(conn),
         *await _drop_days(conn, settings.keep_ticks_days),
+        *await _prune_backfill(conn, settings.keep_ticks_days),
         *await _apply_policies(conn, settings),
         *await _prune_ledger(conn, settings.keep_ledger_days),
     ]
@@ -77,6 +78,13 @@ async def _drop_days(conn: db.Connection, keep_days: int | None) -> list[Done]:
         (row,) = await _rows(conn, "drop_day", {**old, "keep_days": keep_days})
         done.append(Done("retention", _day_of(old), row["outcome"]))
     return done
+
+
+async def _prune_backfill(conn: db.Connection, keep_days: int | None) -> list[Done]:
+    if keep_days is None:
+        return []
+    (row,) = await _rows(conn, "prune_backfill", {"keep_days": keep_days})
+    return [Done("retention", "backfilled ticks", f"{row['ticks']} deleted")]
 
 
 async def _apply_policies(conn: db.Connection, settings: MaintenanceSettings) -> list[Done]:

@@ -75,7 +75,8 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ibkeeper TO %I', who);
         CONTINUE WHEN who = 'ibkeeper_flows';
         FOREACH upkeep IN ARRAY ARRAY['settle_strays(text, date)', 'close_day(date)',
-            'drop_day(text, date, int)', 'prune_ledger(int)', 'apply_policies(int, int)'] LOOP
+            'drop_day(text, date, int)', 'prune_ledger(int)', 'prune_backfill(int)',
+            'apply_policies(int, int)'] LOOP
             EXECUTE format('REVOKE EXECUTE ON FUNCTION ibkeeper.%s FROM %I', upkeep, who);
         END LOOP;
         IF who <> 'ibkeeper_writer' THEN

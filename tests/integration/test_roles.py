@@ -110,6 +110,7 @@ UPKEEP = (
     "ibkeeper.close_day('2000-01-01')",
     "ibkeeper.drop_day('quote', '2000-01-01', 30)",
     "ibkeeper.prune_ledger(30)",
+    "ibkeeper.prune_backfill(30)",
     "ibkeeper.apply_policies(2, 30)",
 )
 

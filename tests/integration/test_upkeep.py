@@ -44,6 +44,16 @@ async def conn(url: str) -> AsyncIterator[db.Connection]:
         yield connection
 
 
+FILLED = """
+WITH fill AS (
+    INSERT INTO ibkeeper.gap_fill (sidecar, instrument_id, cause, from_ts, to_ts, state, source,
+                                   request_id)
+    VALUES ('main', 1, 'session', %(ts)s, %(ts)s, 'filled', 'ticks', gen_random_uuid())
+    RETURNING id)
+INSERT INTO ibkeeper.backfill_trade (instrument_id, ts, fill_id, place, price)
+SELECT 1, %(ts)s, id, 1, 10.0 FROM fill"""
+
+
 def fill(url: str, *days_ago: int) -> tuple[list[rows.Row], list[rows.Row]]:
     """Insert quotes and trades of some days; return them."""
     quoted: list[rows.Row] = []
@@ -75,7 +85,12 @@ async def test_a_second_run_finds_nothing_to_do(url: str, conn: db.Connection) -
     before = ask(url, "SELECT * FROM ibkeeper.bar_1m ORDER BY ts, instrument_id")
     second = await upkeep.run(conn, keep)
 
-    assert {each.outcome for each in second} == {"exists", "unchanged", "0 entries deleted"}
+    assert {each.outcome for each in second} == {
+        "exists",
+        "unchanged",
+        "0 entries deleted",
+        "0 deleted",
+    }
     assert ask(url, "SELECT * FROM ibkeeper.bar_1m ORDER BY ts, instrument_id") == before
 
 
@@ -148,12 +163,24 @@ async def test_old_ticks_are_dropped_and_their_bars_stay(url: str, conn: db.Conn
     quoted, traded = fill(url, 1, 20, 30)
     done = await upkeep.run(conn, MaintenanceSettings(keep_ticks_days=10))
 
-    assert of("retention", done) == {"dropped": 4}
+    assert of("retention", done) == {"dropped": 4, "0": 1}
     assert ask(url, "SELECT DISTINCT ts::date FROM ibkeeper.quote") == [
         (TODAY.date() - timedelta(days=1),)
     ]
     with psycopg.connect(url) as connection:
         assert_equal(read(connection, "bar_1m"), rows.bars(quoted, traded, STEPS["bar_1m"]), seed=0)
+
+
+async def test_what_was_filled_in_afterwards_goes_with_the_ticks_of_its_days(
+    url: str, conn: db.Connection
+) -> None:
+    for days_ago in (2, 20):
+        ts = TODAY - timedelta(days=days_ago)
+        await conn.execute(FILLED, {"ts": ts})
+    done = await upkeep.run(conn, MaintenanceSettings(keep_ticks_days=10))
+
+    assert Done("retention", "backfilled ticks", "1 deleted") in done
+    assert ask(url, "SELECT ts FROM ibkeeper.backfill_trade") == [(TODAY - timedelta(days=2),)]
 
 
 async def test_ticks_without_kept_bars_are_not_dropped(url: str, conn: db.Connection) -> None:
@@ -191,8 +218,8 @@ async def test_a_day_that_somebody_reads_is_dropped_another_time(
         done = await upkeep.run(conn, MaintenanceSettings(keep_ticks_days=10))
     again = await upkeep.run(conn, MaintenanceSettings(keep_ticks_days=10))
 
-    assert of("retention", done) == {"busy": 1, "dropped": 1}
-    assert of("retention", again) == {"dropped": 1}
+    assert of("retention", done) == {"busy": 1, "dropped": 1, "0": 1}
+    assert of("retention", again) == {"dropped": 1, "0": 1}
 
 
 async def test_the_ledger_is_pruned_but_not_the_end_of_a_spool(

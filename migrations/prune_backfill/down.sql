@@ -1,0 +1,2 @@
+-- Undoes up.sql.
+DROP FUNCTION ibkeeper.prune_backfill(int);
