@@ -14,6 +14,7 @@ from sidecar.feed import Feed
 from sidecar.incident_board import IncidentBoard
 from sidecar.journal import Journal
 from sidecar.line_journal import LineJournal
+from sidecar.providers.alpaca import Alpaca
 from sidecar.providers.backup import Task
 from sidecar.providers.gate import Gate
 from sidecar.providers.gated_feed import GatedFeed
@@ -87,13 +88,12 @@ class Backing:
 
 def prepare(settings: Settings, recorder: Recorder, *, epoch: int, rejects: RejectBook) -> Backing:
     """Return the feed of the primary, behind a gate if there is a backup."""
-    if settings.standby.host is None:
+    backups = _configured(settings)
+    if not backups:
         feed = Feed(recorder, epoch=epoch, provider=Provider.ib, rejects=rejects)
         return Backing(feed, {})
-    gates = {
-        Provider.ib: Gate(recorder, primary=True),
-        Provider.standby: Gate(recorder, primary=False),
-    }
+    gates = {Provider.ib: Gate(recorder, primary=True)}
+    gates |= {provider: Gate(recorder, primary=False) for provider in backups}
     feed = GatedFeed(gates[Provider.ib], epoch=epoch, provider=Provider.ib, rejects=rejects)
     return Backing(feed, gates)
 
@@ -112,7 +112,12 @@ def join(
     if not isinstance(backing.feed, GatedFeed):
         return
     name = settings.sidecar.name
-    backing.backups = (_standby(backing, settings, url, epoch=epoch, journal=journal),)
+    backing.backups = tuple(
+        _standby(backing, settings, url, epoch=epoch, journal=journal)
+        if provider is Provider.standby
+        else _alpaca(backing, settings, url, epoch=epoch)
+        for provider in _configured(settings)
+    )
     backing.switches = SwitchJournal(url, sidecar=name, epoch=epoch)
     providers = [Provider.ib, *(one.provider for one in backing.backups)]
     backing.router = Router(
@@ -128,6 +133,26 @@ def join(
         journal=backing.switches,
         incidents=incidents,
         sidecar=name,
+    )
+
+
+def _configured(settings: Settings) -> list[Provider]:
+    """Return the backups that there are, the first to be taken first."""
+    configured = {
+        Provider.standby: settings.standby.host is not None,
+        Provider.alpaca: settings.alpaca.is_set,
+    }
+    return [provider for provider, is_there in configured.items() if is_there]
+
+
+def _alpaca(backing: Backing, settings: Settings, url: str, *, epoch: int) -> Watched:
+    name, gate = settings.sidecar.name, backing.gates[Provider.alpaca]
+    alpaca = Alpaca(gate, settings.alpaca, epoch=epoch)
+    return Watched(
+        alpaca,
+        journal=LineJournal(url, sidecar=name, epoch=epoch, provider=Provider.alpaca),
+        settings=settings.liveness,
+        has=alpaca.has,
     )
 
 

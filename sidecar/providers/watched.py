@@ -37,11 +37,13 @@ class Watched:
         settings: LivenessSettings,
         cure: Callable[[CureNote], None] = nothing,
         in_step: Callable[[int], bool] = lambda _: True,
+        has: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.backup = backup
         self.journal = journal
         self._cure = cure
         self._in_step = in_step
+        self._has = has
         self._always = settings.hours == "always"
         self._ward = Ward(
             verify_s=settings.verify_s, floor_s=settings.silence_s, provider=backup.provider
@@ -60,7 +62,8 @@ class Watched:
         """Tell it what is wanted, hear what it heard, judge, cure and write down."""
         self.backup.want(wanted)
         self._look_at_session(now)
-        self._look_at_lines(wanted, now, utc)
+        # What it cannot have is not silent: there is no such line.
+        self._look_at_lines([w for w in wanted if self._has(w.line.instrument_id)], now, utc)
         for note in self._ward.turn(now, utc):
             if note.state is CureState.running:
                 self._cure(note)

@@ -12,6 +12,7 @@ import anyio
 import psycopg
 
 from ibcore.config import (
+    AlpacaSettings,
     FailoverSettings,
     GatewaySettings,
     LivenessSettings,
@@ -49,6 +50,7 @@ async def streaming(
     liveness: LivenessSettings | None = None,
     standby: Gateway | None = None,
     failover: FailoverSettings | None = None,
+    alpaca: AlpacaSettings | None = None,
 ) -> AsyncIterator[Parts]:
     """Run the parts of a sidecar against `gateway`; its rows are drained at the end."""
     with tempfile.TemporaryDirectory(prefix="ibk-home-") as home:
@@ -63,6 +65,7 @@ async def streaming(
             ),
             standby=_standby(standby),
             failover=failover or FailoverSettings(),
+            alpaca=alpaca or AlpacaSettings(),
         )
         parts = assemble(settings, url, 1)
         async with anyio.create_task_group() as keepers:

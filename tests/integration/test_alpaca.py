@@ -311,6 +311,7 @@ async def test_the_most_important_lines_are_had_whatever_the_limit_is() -> None:
                 most = {f"S{chr(65 + n)}" for n in range(13, 20)}
                 await subscribed(vendor, *most)
                 await eventually(lambda: [e for e in logs if e["event"] == "alpaca_symbol_limit"])
+                assert [n for n in range(20) if alpaca.has(n)] == list(range(13, 20))
                 urgent = stock(99, "URGENT", priority=1)
                 alpaca.want([*lines, urgent])
                 await subscribed(vendor, "URGENT", *(most - {"SN"}))
@@ -379,6 +380,11 @@ async def test_what_alpaca_cannot_have_is_passed_over_and_told_once() -> None:
                 alpaca.want([AAPL, future, listed_elsewhere])
                 alpaca.want([AAPL, future])
             await subscribed(vendor, "AAPL")
+            assert [alpaca.has(one.watch_id) for one in (AAPL, future, CALL)] == [
+                True,
+                False,
+                False,
+            ]
     told = [entry for entry in logs if entry["event"] == "alpaca_unmapped"]
     assert [entry["watch_id"] for entry in told] == [8, 9]
     assert "no FUT" in told[0]["why"]

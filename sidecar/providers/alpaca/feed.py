@@ -49,6 +49,7 @@ class Oddities:
 
 @dataclass(slots=True)
 class _Known:
+    symbol: str
     seat: Seat
     book: Book = EMPTY_BOOK
     events: int = 0
@@ -73,7 +74,7 @@ class VendorFeed:
         self._known = {}
         for symbol, seat in seats.items():
             known = before.get(symbol)
-            self._known[symbol] = known if known and known.seat == seat else _Known(seat)
+            self._known[symbol] = known if known and known.seat == seat else _Known(symbol, seat)
         lined = (known for known in self._known.values() if known.seat.line is not None)
         self._by_instrument = {one.seat.line.instrument_id: one for one in lined if one.seat.line}
 
@@ -87,6 +88,11 @@ class VendorFeed:
         """Return how many messages were heard of an instrument, whatever they said."""
         known = self._by_instrument.get(instrument_id)
         return 0 if known is None else known.events
+
+    def symbol_of(self, instrument_id: int) -> str | None:
+        """Return under which symbol an instrument comes; None: under none."""
+        known = self._by_instrument.get(instrument_id)
+        return None if known is None else known.symbol
 
     def activate(self, instrument_id: int) -> None:
         """Take that the rows of an instrument are recorded from now on.

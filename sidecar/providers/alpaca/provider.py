@@ -116,6 +116,12 @@ class Alpaca:
         """Return how many messages were heard of an instrument."""
         return self.feed.events(instrument_id)
 
+    def has(self, instrument_id: int) -> bool:
+        """Say whether an instrument is subscribed, or will be: known there, and within the limit."""
+        symbol = self.feed.symbol_of(instrument_id)
+        stream = self.options if symbol in self._listed else self.stocks
+        return symbol is not None and symbol not in stream.left_out
+
     def activate(self, instrument_id: int) -> None:
         """Take that its rows are recorded from now on."""
         self.feed.activate(instrument_id)

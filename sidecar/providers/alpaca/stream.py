@@ -72,6 +72,7 @@ class VendorStream:
         self.name = name
         self.is_up = False
         self.failure: SessionFailed | None = None
+        self.left_out: frozenset[str] = frozenset()  # beyond what the account may have
         self._url = url
         self._keys = keys
         self._ear = ear
@@ -92,6 +93,7 @@ class VendorStream:
     def want(self, topics: Sequence[Topic]) -> None:
         """Take what shall be subscribed, the most important first."""
         if self._topics.want(topics):
+            self._look_at_limit()
             self._asked.set()
 
     async def run(self) -> None:
@@ -136,6 +138,7 @@ class VendorStream:
         self.is_up, self.failure = True, None
         self._heard_at = monotonic()
         self._topics.begin()
+        self._look_at_limit()
         log.info("alpaca_stream_up", stream=self.name)
 
     @asynccontextmanager
@@ -213,16 +216,19 @@ class VendorStream:
         if code != codes.SYMBOL_LIMIT or not batch.adds:
             raise refused
         self._topics.too_many(batch)
-        if left := self._topics.left_out:
-            taken, most = self._topics.capacity, [topic.symbol for topic in left[:20]]
+        self._look_at_limit()
+        if self.left_out:
             log.warning(
                 "alpaca_symbol_limit",
                 stream=self.name,
-                taken=taken,
-                left_out=len(left),
-                symbols=most,
+                taken=self._topics.capacity,
+                left_out=len(self.left_out),
+                symbols=sorted(self.left_out)[:20],
                 why=str(refused),
             )
+
+    def _look_at_limit(self) -> None:
+        self.left_out = frozenset(topic.symbol for topic in self._topics.left_out)
 
     async def _watch(self, _socket: ClientConnection) -> None:
         silent_s = self._pace.silent_s
