@@ -117,7 +117,7 @@ class Alpaca:
         return self.feed.events(instrument_id)
 
     def has(self, instrument_id: int) -> bool:
-        """Say whether an instrument is subscribed, or will be: known there, and within the limit."""
+        """Say whether an instrument is, or will be, subscribed: known there, within the limit."""
         symbol = self.feed.symbol_of(instrument_id)
         stream = self.options if symbol in self._listed else self.stocks
         return symbol is not None and symbol not in stream.left_out
