@@ -28,7 +28,7 @@ from tests.acceptance.system import free_port
 from tests.acceptance.up import Up
 from tests.integration.inboxes import Inbox, http_inbox
 
-pytestmark = [pytest.mark.prefect, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.prefect, pytest.mark.timeout(420)]
 
 SONG = "kanarienvogel"
 # What must hold the database's URL, and is its owner's alone.

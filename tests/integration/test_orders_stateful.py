@@ -154,18 +154,19 @@ class Walk(RuleBasedStateMachine):
         await self.running.wait()
 
     async def _live(self) -> None:
+        running, over, ended = self.running, self.over, self.ended  # the next start makes its own
         home = Path(self.folder.name)
         fast = {"absence_s": 0.3, "inflight_s": 0.2, "scan_timeout_s": 0.5}
         try:
             async with trading(self.url, home, self.gateway, ready=False, **fast) as desk:
                 self.desk = desk
-                self.running.set()
-                await self.over.wait()
+                running.set()
+                await over.wait()
         except BaseException as died:
             if not _is_crash(died):
                 raise
         finally:
-            self.ended.set()
+            ended.set()
 
     async def _restart(self) -> None:
         self.over.set()
