@@ -39,6 +39,7 @@ class IncidentKind(StrEnum):
     backup_down = "backup_down"
     order_rejected = "order_rejected"
     order_unknown = "order_unknown"
+    order_change_unknown = "order_change_unknown"
     order_doubled = "order_doubled"
     order_external = "order_external"
     order_id_rollback = "order_id_rollback"
@@ -67,6 +68,7 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.backup_down: Severity.warning,
     IncidentKind.order_rejected: Severity.warning,
     IncidentKind.order_unknown: Severity.critical,
+    IncidentKind.order_change_unknown: Severity.warning,
     IncidentKind.order_doubled: Severity.critical,
     IncidentKind.order_external: Severity.info,
     IncidentKind.order_id_rollback: Severity.warning,

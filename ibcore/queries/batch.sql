@@ -204,4 +204,5 @@ SELECT account, con_id, symbol, quantity, at FROM ibkeeper.position
 -- What was told once and is in the report now.
 SELECT ibkeeper.close_incident(key, 'in the report of the day') AS closed
   FROM ibkeeper.incident
- WHERE closed_at IS NULL AND kind IN ('order_rejected', 'order_external', 'order_id_rollback');
+ WHERE closed_at IS NULL AND kind IN ('order_rejected', 'order_change_unknown', 'order_external',
+                                    'order_id_rollback');

@@ -224,7 +224,20 @@ def entries_of(tracked: Tracked | None, heard: Heard) -> list[Entry]:
     entries += [Entry(None, tracked, state) for state in steps[1:]]
     if tracked.kind is IntentKind.new:
         entries += _told(tracked, steps[-1])
+    elif steps[-1] is IntentState.unknown:
+        entries.append(_change_told(tracked))
     return entries
+
+
+def _change_told(tracked: Tracked) -> Entry:
+    row, about = tracked.row, str(tracked.id)
+    summary = (
+        f"It is unknown whether the {tracked.kind} of {row['side']} {row['symbol']} of"
+        f" {row['account']} was taken: {tracked.view.reason}."
+    )
+    detail = {"intent": about, "order_id": tracked.order_id}
+    kind = IncidentKind.order_change_unknown
+    return Entry(incident=Incident(kind, about, summary, WHO, detail))
 
 
 def _told(tracked: Tracked, state: IntentState) -> list[Entry]:

@@ -207,6 +207,13 @@ async def judged(run: Run, key: str, url: str, gateway: Gateway) -> None:
     if run.doing != "order":
         ended = {"done", "rejected", "unknown", "refused", "not_sent"}
         await eventually(lambda: state(url, key, run.doing) in ended, within_s=PATIENCE_S)
+        if state(url, key, run.doing) == "unknown":
+            told = (
+                "SELECT 1 FROM ibkeeper.incident WHERE kind = 'order_change_unknown' AND key ="
+                " (SELECT 'order_change_unknown:' || id FROM ibkeeper.v_order"
+                " WHERE batch = %s AND kind = %s)"
+            )
+            assert rows(url, told, key, run.doing), "nobody was told"
 
 
 def filled(url: str, key: str) -> float:
