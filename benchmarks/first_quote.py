@@ -27,6 +27,7 @@ def measure() -> list[Figure]:
             "IBKEEPER_HOME": str(home),
             "IBKEEPER_GATEWAY__PORT": str(processes.free_port()),
             "IBKEEPER_SIM__CONTROL_PORT": str(processes.free_port()),
+            "IBKEEPER_HTTP__PORT": str(processes.free_port()),
         }
         argv = ["-m", "ibcore.cli", "up", "--no-prefect", "--plain"]
         started_ns = unix_ns()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Takes the pictures of docs/images from a running system: the live view of `ibkeeper up` in a
 # terminal; in the Prefect UI the run of chain-snapshot and its table, the report of connection-sla
-# and a failover-drill. Needs tmux and Chromium (apt-get install chromium); runs in a state folder
+# and a failover-drill; the status page after two outages. Needs tmux and Chromium (apt-get install
+# chromium); runs in a state folder
 # of its own, on the ports that IBKEEPER_PREFECT__PORT and its like say. Fails when an artifact is
 # missing. Usage: docs/screenshots.sh [folder]
 set -euo pipefail
@@ -52,4 +53,7 @@ run failover-drill '{"scenario": "drop", "market_open_allowed": true}' >/dev/nul
 shoot "$api/artifacts/artifact/$(artifact failover-drill)" "$images/prefect-drill.png" 1400,1000
 run connection-sla "{\"report\": \"daily\", \"day\": \"$(TZ=America/New_York date +%F)\"}" >/dev/null
 shoot "$api/artifacts/artifact/$(artifact connection-sla-daily-main)" "$images/prefect-sla.png" 1400,1500
+.venv/bin/ibkeeper sim fault 1100 --for 15 >/dev/null; sleep 45
+.venv/bin/ibkeeper sim fault refuse --for 20 >/dev/null; sleep 75
+shoot "http://127.0.0.1:${IBKEEPER_HTTP__PORT:-8010}/" "$images/status-page.png" 1280,1300
 ls -l "$images"

@@ -33,6 +33,7 @@ from ibcore.settings.failover import FailoverSettings as FailoverSettings
 from ibcore.settings.failover import StandbySettings as StandbySettings
 from ibcore.settings.gateway import GatewaySettings as GatewaySettings
 from ibcore.settings.gateway import LivenessSettings as LivenessSettings
+from ibcore.settings.http import HttpSettings as HttpSettings
 from ibcore.settings.section import Port, PositiveFloat, Section
 
 PREFIX = "IBKEEPER_"
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     sla: SlaSettings = SlaSettings()
     log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
     prefect: PrefectSettings = PrefectSettings()
     sim: SimSettings = SimSettings()
 

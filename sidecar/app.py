@@ -46,6 +46,7 @@ from sidecar.spool_alarm import spool_told
 from sidecar.stream import Stream
 from sidecar.sweep import SweepPart
 from sidecar.watch import Watcher
+from sidecar.web import page
 
 log = get_logger(__name__)
 
@@ -119,7 +120,9 @@ async def serve(settings: Settings) -> None:
     try:
         epoch = await heartbeat.claim(lines_limit=settings.gateway.lines)
         log.info("sidecar_started", name=settings.sidecar.name, epoch=epoch, pid=os.getpid())
-        await _Run(settings, assemble(settings, url, epoch), heartbeat).until_stopped()
+        parts = assemble(settings, url, epoch)
+        shown = page.tasks_of(settings, url, epoch, parts=parts, heartbeat=heartbeat)
+        await _Run(settings, parts, heartbeat, shown).until_stopped()
     finally:
         with anyio.CancelScope(shield=True):
             await heartbeat.close()
@@ -202,9 +205,12 @@ def _endpoint(settings: Settings, offset: int) -> Endpoint:
 class _Run:
     """One life of the process, from the first task to the last row."""
 
-    def __init__(self, settings: Settings, parts: Parts, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, settings: Settings, parts: Parts, heartbeat: Heartbeat, shown: dict[str, Task]
+    ) -> None:
         self._drain_s = settings.sidecar.drain_s
         self._parts = parts
+        self._shown = shown
         self._heartbeat = heartbeat
         self._stop = anyio.Event()
         self._ends_at = 0.0
@@ -213,7 +219,7 @@ class _Run:
     async def until_stopped(self) -> None:
         async with anyio.create_task_group() as keepers:
             keepers.start_soon(self._listen_to_signals, name="signals")
-            for name, task in self._parts.keepers().items():
+            for name, task in (self._parts.keepers() | self._shown).items():
                 keepers.start_soon(task, name=name)
             try:
                 await self._work()

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import anyio
 
 from ibcore import db
+from ibcore.clock import monotonic
 from ibcore.errors import DatabaseUnavailable, IbkeeperError, InstanceConflict
 from ibcore.log import get_logger
 from ibcore.policy import LineBudget
@@ -33,6 +34,8 @@ class Heartbeat:
     def __init__(self, database_url: str, *, sidecar: str, every_s: float) -> None:
         self.epoch = 0
         self.state = "starting"
+        self.beaten_at = monotonic()
+        self.away: str | None = None
         self._url = database_url
         self._name = sidecar
         self._every_s = every_s
@@ -56,7 +59,7 @@ class Heartbeat:
                 "epoch": self.epoch,
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
-                "version": _version(),
+                "version": own_version(),
                 "lines_limit": lines_limit,
             }
             await conn.execute(db.QUERIES["sidecar_start"], me)
@@ -69,7 +72,8 @@ class Heartbeat:
                 await self._beat(stats(), budget.used)
                 await anyio.sleep(self._every_s)
             except DatabaseUnavailable as away:
-                log.warning("heartbeat_paused", why=str(away))
+                self.away = str(away)
+                log.warning("heartbeat_paused", why=self.away)
                 await self.close()
                 await anyio.sleep(RETRY_S)
 
@@ -100,6 +104,7 @@ class Heartbeat:
             found = await cursor.fetchone()
         if found is None:
             raise self._taken_over()
+        self.beaten_at, self.away = monotonic(), None
 
     async def _take_again(self) -> db.Connection:
         conn = await db.connect(self._url, application=f"sidecar {self._name}")
@@ -134,7 +139,8 @@ class Heartbeat:
         )
 
 
-def _version() -> str:
+def own_version() -> str:
+    """Return the version of ibkeeper."""
     try:
         return version("ibkeeper")
     except PackageNotFoundError:

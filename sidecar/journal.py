@@ -6,8 +6,10 @@ the whole row of its attempt, so that one written twice, or after a lost one, st
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
 from psycopg.rows import tuple_row
 
@@ -15,6 +17,9 @@ from ibcore import db
 from ibcore.domain import SessionState
 from ibcore.link_states import LinkState
 from sidecar.outbox import LIMIT, Outbox
+
+# For the status page, which also works while the database is away.
+RECENT: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,11 @@ class Journal(Outbox[Entry]):
     def __init__(self, database_url: str, *, sidecar: str, epoch: int, limit: int = LIMIT) -> None:
         super().__init__(database_url, self._store, name="journal", limit=limit)
         self._owner = {"sidecar": sidecar, "epoch": epoch}
+        self.recent: deque[Entry] = deque(maxlen=RECENT)
 
     def note(self, entry: Entry) -> None:
         """Queue an entry; never waits."""
+        self.recent.append(entry)
         self.put(entry)
 
     async def _store(self, connection: db.Connection, entry: Entry) -> None:

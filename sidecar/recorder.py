@@ -86,7 +86,7 @@ class Recorder:
         self._spool.on_damage = self._spool_damaged
         self.gauge = Gauge(settings.spool_mib * 2**20)
         self._live = Lane(db_url, f"recorder {sidecar}", greet=self._greet)
-        late, busy = Lane(db_url, f"replay {sidecar}"), self._busy
+        late, busy = Lane(db_url, f"replay {sidecar}"), self.oldest_s
         self._replay = Replay(self._spool, late, live=self._live, settle=self._settle, busy=busy)
         self._latency = LatencyWindow()
         self._book = MinuteBook()
@@ -259,7 +259,8 @@ class Recorder:
     def _is_quiet(self) -> bool:
         return not self._waiting_rows
 
-    def _busy(self) -> float:
+    def oldest_s(self) -> float:
+        """Return how long the oldest batch has waited for the live lane."""
         return self._backlog.age_s(clock.monotonic())
 
     async def _settle(

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 from ib_async import IB
@@ -42,6 +42,8 @@ log = get_logger(__name__)
 
 Wake = Callable[[], Awaitable[None]]
 Waiter = Callable[[float, Wake], Awaitable[bool]]
+
+VERIFIED: Final = "every line ticks"
 
 
 class Notes(Protocol):
@@ -97,6 +99,7 @@ class Session:
         self.role = role
         self.state = SessionState.waiting
         self.failures = 0
+        self.connects = 0
         self._gateway = gateway
         self._defaults = defaults
         self._journal = journal
@@ -144,7 +147,7 @@ class Session:
     def verified(self) -> None:
         """Take that every line has shown that it lives: a suspect link is up."""
         if self.link is LinkState.suspect:
-            self._move_link(LinkState.up, self._link_code, "every line ticks")
+            self._move_link(LinkState.up, self._link_code, VERIFIED)
 
     async def run(self) -> None:
         """Connect, watch and connect again, until cancelled or for ever refused."""
@@ -214,6 +217,7 @@ class Session:
     def _enter_ready(self, ib: IB, connect_ms: float) -> None:
         assert self._row is not None
         self.failures = 0
+        self.connects += 1
         self._row = replace(
             self._row,
             ready_at=self._not_before_opened(),

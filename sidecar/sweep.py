@@ -31,7 +31,7 @@ class SweepPart:
     def __init__(self, sessions: list[Session], lanes: list[Lane]) -> None:
         self.session = sessions[0]
         self.lanes = lanes
-        self._sessions = sessions
+        self.sessions = tuple(sessions)
 
     @property
     def pacer(self) -> Pacer:
@@ -40,7 +40,7 @@ class SweepPart:
 
     def workers(self) -> dict[str, Task]:
         """Return what runs."""
-        return {f"session {session.role}": session.run for session in self._sessions}
+        return {f"session {session.role}": session.run for session in self.sessions}
 
 
 def assemble(

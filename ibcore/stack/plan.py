@@ -58,6 +58,12 @@ class Plan:
         return f"http://{LOOPBACK}:{port}/api" if self.options.prefect else None
 
     @property
+    def status_page(self) -> str | None:
+        """Return the address of the sidecar's status page, None when it has none."""
+        port = self.settings.http.port
+        return f"http://{LOOPBACK}:{port}" if port else None
+
+    @property
     def embedded(self) -> bool:
         """Say whether PostgreSQL is ours to run."""
         return self.settings.database_url is None
@@ -90,6 +96,9 @@ class Plan:
                 NeededPort(self.gateway_port, "the simulated gateway", f"{PREFIX}GATEWAY__PORT"),
                 NeededPort(control, "the simulator's control", f"{PREFIX}SIM__CONTROL_PORT"),
             ]
+        if self.status_page is not None:
+            shown = self.settings.http.port
+            needed.append(NeededPort(shown, "the status page", f"{PREFIX}HTTP__PORT"))
         if self.options.prefect:
             port = self.settings.prefect.port
             needed.append(NeededPort(port, "the Prefect server", f"{PREFIX}PREFECT__PORT"))

@@ -69,7 +69,9 @@ class Show:
     def _links(self) -> tuple[tuple[str, str], ...]:
         api = self._plan.prefect_api
         flows = api.removesuffix("/api") if api else "not started (--no-prefect)"
+        page = self._plan.status_page or "none (IBKEEPER_HTTP__PORT=0)"
         return (
+            ("page", page),
             ("flows", flows),
             ("SQL", "ibkeeper db shell   (its URL: ibkeeper db url)"),
             ("state", "ibkeeper status   ibkeeper watch add SYMBOL   ibkeeper watch ls"),

@@ -142,7 +142,8 @@ class Stack:
             )
         await self._ticks_flow()
         self.ready = True
-        self._announce(f"ready after {monotonic() - self.started_at:.0f} s")
+        page = f"; status page {self.plan.status_page}" if self.plan.status_page else ""
+        self._announce(f"ready after {monotonic() - self.started_at:.0f} s{page}")
 
     async def _bring_up_database(self, guardian: Guardian, tasks: TaskGroup) -> str | None:
         """Run or reach PostgreSQL; return the database for Prefect if the server is ours."""

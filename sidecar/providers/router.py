@@ -142,7 +142,7 @@ class Router:
 
     def _make(self, switches: Sequence[Switch]) -> None:
         self._number += 1
-        self._journal.put(Switched(self._number, utcnow(), switches))
+        self._journal.note(Switched(self._number, utcnow(), switches))
         for switch in switches:
             self._gates[switch.from_provider].move(switch.instrument_id, is_open=False)
             self._gates[switch.to_provider].move(switch.instrument_id, is_open=True)

@@ -18,6 +18,8 @@ from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
 from tests.conftest import empty
 
+SIMULATOR = (sys.executable, "-m", "ibcore.cli", "sim", "run")
+
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
@@ -34,14 +36,21 @@ class System:
     home: Path
     port: int = field(default_factory=free_port)
     control_port: int = field(default_factory=free_port)
+    standby_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
     name: str = "main"
     settings: dict[str, str] = field(default_factory=dict)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start_gateway(self, *options: str) -> None:
         """Start the simulated gateway on the system's port."""
-        command = [sys.executable, "-m", "ibcore.cli", "sim", "run", "--port", str(self.port)]
-        self._start("gateway", [*command, "--control-port", str(self.control_port), *options])
+        ports = ["--port", str(self.port), "--control-port", str(self.control_port)]
+        self._start("gateway", [*SIMULATOR, *ports, *options])
+
+    def start_standby(self, *options: str) -> None:
+        """Start a second one, on the port of the standby."""
+        ports = ["--port", str(self.standby_port), "--control-port", str(free_port())]
+        self._start("standby", [*SIMULATOR, *ports, *options])
 
     def gateway_listens(self) -> bool:
         """Say whether somebody listens on the gateway's port."""
@@ -108,6 +117,7 @@ class System:
             "IBKEEPER_DATABASE_URL": self.db_url,
             "IBKEEPER_HOME": str(self.home),
             "IBKEEPER_GATEWAY__PORT": str(self.port),
+            "IBKEEPER_HTTP__PORT": str(self.http_port),
             "IBKEEPER_SIDECAR__NAME": self.name,
             **self.settings,
         }

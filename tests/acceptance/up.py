@@ -29,6 +29,7 @@ class Up:
             "IBKEEPER_GATEWAY__PORT": str(free_port()),
             "IBKEEPER_SIM__CONTROL_PORT": str(free_port()),
             "IBKEEPER_PREFECT__PORT": str(free_port()),
+            "IBKEEPER_HTTP__PORT": str(free_port()),
         }
         self.settings: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -156,7 +156,10 @@ def test_a_wrong_database_url_is_one_line_without_its_password(
 
 
 def free_ports() -> dict[str, str]:
-    names = ("IBKEEPER_GATEWAY__PORT", "IBKEEPER_SIM__CONTROL_PORT", "IBKEEPER_PREFECT__PORT")
+    names = [
+        f"IBKEEPER_{name}"
+        for name in ("GATEWAY__PORT", "SIM__CONTROL_PORT", "PREFECT__PORT", "HTTP__PORT")
+    ]
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = [str(server.getsockname()[1]) for server in sockets]
     for server in sockets:

@@ -49,7 +49,8 @@ class Process:
 @asynccontextmanager
 async def started(home: Path, **settings: Any) -> AsyncIterator[Process]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("IBKEEPER_")}
-    given = {"HOME": home, "LOG__FORMAT": "json", "SIDECAR__POLL_S": "0.2"} | settings
+    given = {"HOME": home, "LOG__FORMAT": "json", "SIDECAR__POLL_S": "0.2", "HTTP__PORT": 0}
+    given |= settings
     environ |= {f"IBKEEPER_{name}": str(value) for name, value in given.items()}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sidecar"),

@@ -35,12 +35,13 @@ def planned(options: Options | None = None, **settings: object) -> Plan:
     )
 
 
-def test_without_a_gateway_the_simulated_one_runs_and_all_three_ports_are_needed() -> None:
+def test_without_a_gateway_the_simulated_one_runs_and_every_port_is_needed() -> None:
     plan = planned()
     assert plan.simulated
     assert [(port.port, port.setting) for port in plan.ports] == [
         (4002, "IBKEEPER_GATEWAY__PORT"),
         (4003, "IBKEEPER_SIM__CONTROL_PORT"),
+        (8010, "IBKEEPER_HTTP__PORT"),
         (4200, "IBKEEPER_PREFECT__PORT"),
     ]
 
@@ -49,7 +50,7 @@ def test_with_a_gateway_configured_nothing_is_simulated() -> None:
     plan = planned(gateway=GatewaySettings(host="10.0.0.5", port=4001))
     assert not plan.simulated
     assert plan.title == "gateway 10.0.0.5:4001"
-    assert [port.port for port in plan.ports] == [4200]
+    assert [port.port for port in plan.ports] == [8010, 4200]
 
 
 def test_the_gateway_option_beats_the_settings() -> None:
