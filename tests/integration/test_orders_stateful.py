@@ -480,13 +480,7 @@ def walk(url: str, *, examples: int, steps: int) -> None:
     log.warning("walked", steps=STEPS["walked"])
 
 
-@pytest.mark.timeout(300)
-def test_a_thousand_steps_double_nothing_and_lose_nothing(db_url: str) -> None:
-    walk(db_url, examples=4, steps=400)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1_500)  # two minutes on a quiet machine, ten on a busy one
 def test_ten_thousand_steps_double_nothing_and_lose_nothing(db_url: str) -> None:
-    walk(db_url, examples=40, steps=400)
+    walk(db_url, examples=27, steps=400)
     assert STEPS["walked"] >= 10_000
