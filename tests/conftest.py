@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -15,6 +16,10 @@ from ibcore import db, log
 from ibcore.embedded import Server
 from ibcore.models import METADATA, SCHEMA
 from ibcore.sim.server import Gateway
+
+# A deadline an example would be a test against the clock; a failure prints how to repeat it.
+hypothesis.settings.register_profile("ibkeeper", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ibkeeper")
 
 # What the migrations filled and no test may empty.
 _KEPT = "state_transition"
