@@ -77,6 +77,8 @@ BEGIN
         FOREACH upkeep IN ARRAY ARRAY['settle_strays(text, date)', 'close_day(date)',
             'drop_day(text, date, int)', 'prune_ledger(int)', 'prune_backfill(int)',
             'apply_policies(int, int)'] LOOP
+            -- An older schema, which the migrations pass through, does not have them all.
+            CONTINUE WHEN to_regprocedure('ibkeeper.' || upkeep) IS NULL;
             EXECUTE format('REVOKE EXECUTE ON FUNCTION ibkeeper.%s FROM %I', upkeep, who);
         END LOOP;
         IF who <> 'ibkeeper_writer' THEN

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ibcore.clock import PG_EPOCH_UNIX_US
-from ibcore.domain import Greeks, MarketRow, Quote, Stat, Trade
+from ibcore.domain import Greeks, GreeksKind, MarketRow, Quote, Stat, Trade
 from ibcore.sinks.sink import Told
 
 KINDS: Final[Mapping[type[MarketRow], str]] = {
@@ -15,6 +15,7 @@ KINDS: Final[Mapping[type[MarketRow], str]] = {
     Greeks: "greeks",
     Stat: "instrument_stat",
 }
+_AT_A_PRICE: Final = frozenset({GreeksKind.bid, GreeksKind.ask, GreeksKind.last})
 _MODEL: Final = {
     "iv": "model_iv",
     "delta": "model_delta",
@@ -43,8 +44,9 @@ def current(row: MarketRow) -> dict[str, Any]:
         return {name: value for name, value in said.items() if value is not None}
     if isinstance(row, Stat):
         return {row.field: row.value}
-    if row.kind != "model":
+    if row.kind in _AT_A_PRICE:
         return {f"{row.kind}_iv": row.iv}
+    # A whole set, whoever computed it: IB, a vendor, or we.
     return {there: getattr(row, here) for here, there in _MODEL.items()}
 
 

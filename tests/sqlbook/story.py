@@ -75,6 +75,7 @@ INSERT INTO ibkeeper.bar_quote_kept (step, ts, instrument_id, two_sided, quotes)
 SELECT step, now()::date - bar, 1000000 + instrument, 1, 1
   FROM unnest(ARRAY['1m', '1d']) AS step, generate_series(3, 90) AS bar,
        generate_series(1, 100) AS instrument
+    ON CONFLICT DO NOTHING  -- before 02:00 UTC the noise of fifty hours is closed on the third day
 """
 _SNAPSHOTS = b"""
 WITH taken AS (SELECT * FROM ibkeeper.chain_snapshot),
