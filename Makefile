@@ -25,8 +25,10 @@ setup: $(STAMP) ## Build .venv from the hash-locked requirements (once)
 up: setup ## Everything at once: database, gateway (simulated), sidecar, Prefect, a live view. ARGS="--tape …"
 	@exec $(BIN)/ibkeeper up $(ARGS)
 
-test: setup check ## Everything CI runs: on every core, then alone what holds a promise against the clock
-	$(BIN)/python -m pytest -m "not slow and not alone" -n logical --maxprocesses 4 --dist worksteal
+# What waits (a minute of silence, a reconnect, a flow) runs two files at a time: it leaves a core idle.
+test: setup check ## Everything CI runs: on every core, in pairs what waits, alone what needs the machine
+	$(BIN)/python -m pytest -m "not slow and not alone and not paired" -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and paired" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m "not slow and alone"
 
 unit: setup ## The pure tests, about a second (what is tried with many values: tests/property)

@@ -52,11 +52,15 @@ def install(python: str, venv: Path) -> None:
 
 
 def passes(venv: Path, arguments: list[str]) -> bool:
-    """As `make test` does: on every core, then alone what holds a promise against the clock."""
+    """As `make test` does: on every core, in pairs what waits, alone what needs the machine."""
     pytest = [str(venv / "bin" / "python"), "-m", "pytest", "-q"]
     chosen = arguments or ["tests/unit", "tests/property", "tests/integration"]
-    together = ["-m", "not slow and not alone", "-n", "logical", "--maxprocesses", "4"]
-    phases = ([*together, "--dist", "worksteal"], ["-m", "not slow and alone"])
+    together = ["-m", "not slow and not alone and not paired", "-n", "logical"]
+    phases = (
+        [*together, "--maxprocesses", "4", "--dist", "worksteal"],
+        ["-m", "not slow and paired", "-n", "2", "--dist", "loadfile"],
+        ["-m", "not slow and alone"],
+    )
     ran = [subprocess.run([*pytest, *phase, *chosen], cwd=ROOT).returncode for phase in phases]
     return 0 in ran and not set(ran) - {0, NOTHING_CHOSEN}
 

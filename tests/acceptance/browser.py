@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    TimeoutError,  # noqa: A004
+    sync_playwright,
+)
 
 from ibcore.clock import monotonic
 
@@ -66,7 +73,11 @@ class Watched:
 
     def until_says(self, selector: str, words: str, *, within_s: float = 20.0) -> None:
         """Wait until an element shows some words."""
-        self.page.locator(selector, has_text=words).first.wait_for(timeout=within_s * 1_000)
+        try:
+            self.page.locator(selector, has_text=words).first.wait_for(timeout=within_s * 1_000)
+        except TimeoutError:
+            said = f"{selector} says {self.text(selector)!r}, not {words!r}"
+            raise AssertionError(f"{said}\n{self.text('main')}") from None
 
     def text(self, selector: str) -> str:
         """Return what an element shows."""

@@ -11,7 +11,7 @@ import pytest
 MARKS = [
     pytest.mark.prefect,
     # A module's gateway and sidecar live on one database: no other test may empty it meanwhile.
-    pytest.mark.alone,
+    pytest.mark.paired,
     pytest.mark.timeout(180, func_only=False),  # the first test waits for a Prefect server
     pytest.mark.filterwarnings("default"),  # Prefect's own warnings are not ours to mend,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # nor the sockets of its API client

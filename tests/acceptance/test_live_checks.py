@@ -17,7 +17,7 @@ from ibcore.domain import ContractSpec
 from tests.acceptance.system import System, running_system
 from tests.integration.inboxes import Inbox, http_inbox
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(120)]
 
 SPY = ContractSpec("SPY", "STK", "SMART", "USD")
 STATES = "SELECT state FROM ibkeeper.v_order WHERE batch = 'early'"
@@ -53,6 +53,8 @@ def test_a_failed_check_shuts_the_gate_names_its_remedy_and_lets_ticks_through(
         }
         tmp_path.chmod(0o755)
         system.start_gateway()
+        # Or the first check, which is told, finds nobody listening there.
+        system.wait_for(system.gateway_listens, within_s=30, what="the gateway listens")
         system.watch(SPY)
         system.start_sidecar()
         system.wait_for(lambda: system.value(QUOTES) > 0, within_s=30, what="ticks")

@@ -23,7 +23,7 @@ from ibcore.clock import monotonic
 from tests.acceptance.system import System, free_port, running_system
 from tests.integration.inboxes import Inbox, http_inbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.paired, pytest.mark.timeout(420)]
 
 SILENT_S, EVERY_S = 60.0, 10.0
 ROOT = Path(__file__).resolve().parents[2]

@@ -28,7 +28,7 @@ from sidecar.qualify import qualify_contracts_async
 from tests.acceptance.gateway_orders import placed
 from tests.acceptance.system import System, running_system
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paired
 
 scenarios("REQ-002_ib_gateway_integration.feature")
 

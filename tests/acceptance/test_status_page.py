@@ -15,7 +15,7 @@ from ibcore.embedded import Server
 from tests.acceptance.browser import PHONE, Watched, browsing
 from tests.acceptance.system import System, running_system
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(150)]
 
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 # Silence tells within seconds, whatever the clock in New York says.

@@ -379,7 +379,7 @@ def test_a_target_that_can_be_none_is_refused_without_repeating_it(text: str) ->
     assert CANARY not in str(refused.value)
 
 
-@pytest.mark.alone
+@pytest.mark.paired
 async def test_the_sidecar_delivers_and_pings_outside(
     db_url: str, inbox: Inbox, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from tests.integration.gateways import eventually
 from tests.integration.inboxes import http_inbox
 from tests.integration.test_sidecar import started
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 STREAM_CLIENT = 10
 
 

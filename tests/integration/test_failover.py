@@ -25,7 +25,7 @@ from sidecar.app import Parts
 from tests.integration.gateways import eventually
 from tests.integration.streaming import Row, state_changes, streaming, watch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 MARKET = SimConfig(symbols=SYMBOLS, cadence_scale=0.1, farm_wake_s=0)

@@ -33,7 +33,7 @@ from tests.integration.test_failover import (
 )
 from tests.integration.vendors import settings_for
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 EVERY_S = 0.1
 QUOTES = """

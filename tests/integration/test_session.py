@@ -27,7 +27,7 @@ from tests.integration.gateways import (
     session_at,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 START_API, CURRENT_TIME = 71, 49
 WAITING, CONNECTING, READY = SessionState.waiting, SessionState.connecting, SessionState.ready

@@ -20,7 +20,7 @@ from ibcore.embedded import Server
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration.gateways import eventually, refusing
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_S = 5.0

@@ -19,7 +19,7 @@ from ibcore.sim.server import Gateway, SimConfig
 from sidecar.app import Parts, assemble
 from tests.integration.gateways import eventually
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 REQ_MKT_DATA, CANCEL_MKT_DATA, MARKET_DATA_TYPE = 1, 2, 59
 ADD = "INSERT INTO ibkeeper.watch (symbol, sec_type, priority) VALUES (%s, %s, %s) RETURNING id"

@@ -23,7 +23,7 @@ from ibcore.sim.server import Gateway, SimConfig
 from tests.integration.gateways import eventually
 from tests.integration.test_sidecar import Process, Sql, locked, started
 
-pytestmark = [pytest.mark.anyio, pytest.mark.alone]
+pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "status-page.md"

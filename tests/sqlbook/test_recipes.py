@@ -7,11 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from ibcore.clock import utcnow
 from tests.sqlbook.book import Recipe, recipes, run
 from tests.sqlbook.plans import plan_of
 
 # One recording for all: not on several workers, each with its own.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]  # the first waits for the story
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(240)]  # the first waits for the story
 
 RECIPES = [pytest.param(recipe, id=f"{recipe.number}") for recipe in recipes()]
 
@@ -37,7 +38,8 @@ def test_a_recipe_is_planned_as_the_page_claims(
     plan = plan_of(told, recipe)
 
     assert plan.lacks(recipe) == set()
-    assert plan.days <= recipe.days
+    # "The last hour" has two dates in the first hour of a day, which is UTC's.
+    assert plan.days <= recipe.days + (utcnow().hour < 1)
     assert plan.scanned == []
 
 

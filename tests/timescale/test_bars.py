@@ -13,7 +13,7 @@ from tests import market_rows as rows
 from tests.bar_checks import STEPS, assert_equal, read
 
 # One server of 470 MB for all: not one on each worker.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paired
 
 PARTS = [f"{view}_{kind}" for view in STEPS for kind in ("quote", "trade")]
 

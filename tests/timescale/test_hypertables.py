@@ -8,7 +8,7 @@ import pytest
 from ibcore import db
 
 # One server of 470 MB for all: not one on each worker.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paired
 
 MARKET = {"quote", "trade", "greeks", "instrument_stat"}
 

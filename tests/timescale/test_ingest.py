@@ -25,7 +25,7 @@ from tests.timescale.test_bars import PARTS
 SERVER = os.environ.get("IBKEEPER_TEST_TIMESCALE_URL", "")
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.alone,
+    pytest.mark.paired,
     pytest.mark.skipif(not SERVER, reason="IBKEEPER_TEST_TIMESCALE_URL names no server"),
 ]
 NAME = "ibkeeper_test_ingest"

@@ -14,7 +14,7 @@ from ibcore.config import MaintenanceSettings
 from tests import market_rows as rows
 
 # One server of 470 MB for all: not one on each worker.
-pytestmark = [pytest.mark.alone, pytest.mark.anyio]
+pytestmark = [pytest.mark.paired, pytest.mark.anyio]
 KINDS = Path(__file__).parents[2] / "migrations" / "greeks_kind"
 MARKET = ["greeks", "instrument_stat", "quote", "trade"]
 

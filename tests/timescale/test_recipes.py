@@ -13,7 +13,7 @@ from tests import market_rows as rows
 from tests.sqlbook.book import Recipe, recipes, run
 
 # One server of 470 MB for all: not one on each worker.
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]  # the first waits for the story
+pytestmark = [pytest.mark.paired, pytest.mark.timeout(240)]  # the first waits for the story
 # In the order of their references; without what is there to keep the planner busy.
 COPIED = {
     "instrument": "symbol <> 'NOBODY'",
