@@ -25,10 +25,10 @@ setup: $(STAMP) ## Build .venv from the hash-locked requirements (once)
 up: setup ## Everything at once: database, gateway (simulated), sidecar, Prefect, a live view. ARGS="--tape …"
 	@exec $(BIN)/ibkeeper up $(ARGS)
 
-# What waits (a minute of silence, a reconnect, a flow) runs two files at a time: it leaves a core idle.
-test: setup check ## Everything CI runs: on every core, in pairs what waits, alone what needs the machine
-	$(BIN)/python -m pytest -m "not slow and not alone and not paired" -n logical --maxprocesses 4 --dist worksteal
-	$(BIN)/python -m pytest -m "not slow and paired" -n 2 --dist loadfile
+# Many tests wait (for a reconnect, a flow, a minute of silence): three at a time keep two cores busy.
+test: setup check ## Everything CI runs: most of it together, by file what waits, alone what needs the machine
+	$(BIN)/python -m pytest -m "not slow and not alone and not paired" -n 3 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and paired" -n 3 --dist loadfile
 	$(BIN)/python -m pytest -m "not slow and alone"
 
 unit: setup ## The pure tests, about a second (what is tried with many values: tests/property)

@@ -52,13 +52,13 @@ def install(python: str, venv: Path) -> None:
 
 
 def passes(venv: Path, arguments: list[str]) -> bool:
-    """As `make test` does: on every core, in pairs what waits, alone what needs the machine."""
+    """As `make test` does: on every core, by file what waits, alone what needs the machine."""
     pytest = [str(venv / "bin" / "python"), "-m", "pytest", "-q"]
     chosen = arguments or ["tests/unit", "tests/property", "tests/integration"]
-    together = ["-m", "not slow and not alone and not paired", "-n", "logical"]
+    together = ["-m", "not slow and not alone and not paired", "-n", "3"]
     phases = (
-        [*together, "--maxprocesses", "4", "--dist", "worksteal"],
-        ["-m", "not slow and paired", "-n", "2", "--dist", "loadfile"],
+        [*together, "--dist", "worksteal"],
+        ["-m", "not slow and paired", "-n", "3", "--dist", "loadfile"],
         ["-m", "not slow and alone"],
     )
     ran = [subprocess.run([*pytest, *phase, *chosen], cwd=ROOT).returncode for phase in phases]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,7 +211,8 @@ def test_a_sidecar_that_is_gone_is_told_and_met_again_without_a_reload(
 def test_while_the_database_is_away_the_page_says_so_and_stays_live(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with Server(tmp_path / "own") as server:
+    # A short path: with a long one (a worker's) PostgreSQL has a port, another after each start.
+    with tempfile.TemporaryDirectory(prefix="ibk-") as folder, Server(Path(folder)) as server:
         db.migrate(server.url())
         system = System(server.url(), tmp_path)
         try:
