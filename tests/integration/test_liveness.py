@@ -26,7 +26,7 @@ from sidecar.app import Parts
 from tests.integration.gateways import eventually
 from tests.integration.streaming import streaming, watch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.paired]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 FAST = SimConfig(symbols=SYMBOLS, cadence_scale=0.1, farm_wake_s=0)
