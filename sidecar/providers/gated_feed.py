@@ -14,7 +14,7 @@ from sidecar.rejects import RejectBook
 
 # What the row of a takeover says it came from: a bid.
 _BID: Final = 1
-# It is no row of ours alone: whether trading is halted must be known at once.
+# Whether trading is halted is asked of the feed itself, not only told by a row.
 _KEPT: Final = frozenset({"halted"})
 
 
@@ -33,7 +33,9 @@ class GatedFeed(Feed):
         their next tick.
         """
         self._recv_ts = now_us()
-        for live in [one for one in self._heard_lines() if one.line.instrument_id == instrument_id]:
+        for live in self._lines.values():
+            if live.line.instrument_id != instrument_id:
+                continue
             if live.book != fold.EMPTY_BOOK:
                 self._recorder.record(Quote(*self._head(live, False), _BID, *live.book))
             stats = live.instrument.stats
@@ -68,6 +70,3 @@ class GatedFeed(Feed):
         super().close_line(req_id)
         if self._set_aside is not None:
             self._set_aside.pop(req_id, None)
-
-    def _heard_lines(self) -> list[OpenLine]:
-        return list(self._lines.values())
