@@ -1,14 +1,12 @@
 """Decisions as pure arithmetic: each takes `now` (seconds, monotonic) and touches no clock.
 
 backoff        1, 2, 4, 8, 16, 32, 60, 60 … seconds
-Pacer          at most N messages in any window of a second (IB closes the socket at 50)
-TokenBucket    a mean rate with small bursts, for what must not fall behind it
+Pacer          N messages a second with small bursts (IB closes the socket at 50)
 LineBudget     who holds how many of the market-data lines
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,41 +23,26 @@ def backoff_s(attempt: int) -> float:
 
 @dataclass(slots=True)
 class Pacer:
-    """A sliding window: at most `limit` sends in any `window_s` seconds."""
+    """`limit` messages a second on the average, evenly: a tenth of them at most at once.
 
-    limit: int
-    window_s: float = 1.0
-    _sent: deque[float] = field(default_factory=deque)
-
-    def wait_s(self, now: float) -> float:
-        """Return how long to wait before one more send is allowed (0.0: now)."""
-        while self._sent and now - self._sent[0] >= self.window_s:
-            self._sent.popleft()
-        if len(self._sent) < self.limit:
-            return 0.0
-        return self._sent[0] + self.window_s - now
-
-    def sent(self, now: float) -> None:
-        """Count one send."""
-        self._sent.append(now)
-
-
-@dataclass(slots=True)
-class TokenBucket:
-    """A mean rate without drift: what was late may follow sooner, at most `burst` at once.
-
-    In any second at most `rate_per_s + burst` are sent.
+    What was late follows sooner, so that late timers cost no throughput. No second holds more
+    than `limit` and one burst. A whole second's worth at once would be within IB's rule as well,
+    and break it when the gateway reads the first of two such bursts late.
     """
 
-    rate_per_s: float
-    burst: int
+    limit: int
     _tokens: float = 0.0
     _at: float | None = None
+
+    @property
+    def burst(self) -> int:
+        """Return how many messages may leave at once."""
+        return max(1, self.limit // 10)
 
     def wait_s(self, now: float) -> float:
         """Return how long to wait before one more send is allowed (0.0: now)."""
         self._fill(now)
-        return max(0.0, (1.0 - self._tokens) / self.rate_per_s)
+        return max(0.0, (1.0 - self._tokens) / self.limit)
 
     def sent(self, now: float) -> None:
         """Count one send."""
@@ -70,7 +53,7 @@ class TokenBucket:
         if self._at is None:
             self._tokens = float(self.burst)
         else:
-            grown = self._tokens + max(0.0, now - self._at) * self.rate_per_s
+            grown = self._tokens + max(0.0, now - self._at) * self.limit
             self._tokens = min(float(self.burst), grown)
         self._at = now
 

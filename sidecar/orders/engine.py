@@ -17,7 +17,7 @@ from ibcore.clock import monotonic, utcnow
 from ibcore.log import get_logger
 from ibcore.notices import Action, Notice, Scope
 from ibcore.order_states import Evidence, EvidenceKind, IntentKind, IntentState
-from ibcore.policy import TokenBucket
+from ibcore.policy import Pacer
 from ibcore.risk import Margin, MarginOutcome
 from sidecar.orders import crash, wire
 from sidecar.orders.book import Book, Tracked
@@ -35,7 +35,6 @@ log = get_logger(__name__)
 
 CANCEL_AGAIN_S: Final = 2.0
 PNL_EVERY_S: Final = 1.0
-BURST: Final = 4
 
 
 class Engine:
@@ -58,8 +57,7 @@ class Engine:
         self.gate = gate
         self.client_id = client_id
         self.fence: Mapping[str, Any] = {"sidecar": sidecar, "epoch": epoch}
-        # With the burst, and what a late reader sees at once, below IB's 50 a second.
-        self.pacer = TokenBucket(messages_per_s, BURST)
+        self.pacer = Pacer(messages_per_s)
         self.what_ifs = WhatIfs()
         self._ledger = ledger
         self._ib: IB | None = None
