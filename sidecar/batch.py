@@ -19,6 +19,7 @@ from sidecar import pgbinary
 from sidecar.change import Change
 from sidecar.latest import Latest
 
+_PROVIDER: Final = attrgetter("provider")
 _RECEIVED: Final = attrgetter("recv_ts")
 _HAPPENED: Final = attrgetter("ts")
 
@@ -52,6 +53,7 @@ class Span(NamedTuple):
 class Batch:
     """What one seal made. `change` is empty when it comes back from the disk.
 
+    `received`: provider -> arrival time -> rows (None: an older file does not say whose).
     `times`: earliest and latest event time of its rows; None where an older file does not say.
     """
 
@@ -61,7 +63,7 @@ class Batch:
     sealed_us: int
     blobs: Blobs
     change: Change
-    received: Mapping[int, int]
+    received: Mapping[str | None, Mapping[int, int]]
     times: tuple[int, int] | None
 
     @property
@@ -97,9 +99,19 @@ class OpenBatch:
             sealed_us=now_us,
             blobs=_encode(keep),
             change=latest.seal(keep),
-            received=Counter(map(_RECEIVED, keep)),
+            received=_received(keep),
             times=(min(map(_HAPPENED, keep)), max(map(_HAPPENED, keep))),
         )
+
+
+def _received(rows: Sequence[MarketRow]) -> dict[str | None, Counter[int]]:
+    providers = set(map(_PROVIDER, rows))
+    if len(providers) == 1:
+        return {providers.pop(): Counter(map(_RECEIVED, rows))}
+    return {
+        provider: Counter(row.recv_ts for row in rows if row.provider == provider)
+        for provider in providers
+    }
 
 
 def _encode(rows: Sequence[MarketRow]) -> Blobs:

@@ -1,4 +1,4 @@
-"""What each minute delivered: rows of `feed_minute`, refreshed every few seconds.
+"""What each minute delivered, by provider: rows of `feed_minute`, refreshed every few seconds.
 
 Runs beside the writer on a connection of its own, so that neither waits for the other. It also
 makes the day partitions of tomorrow, at the start and whenever the UTC day changes; without
@@ -7,9 +7,11 @@ them rows would land in the stray partition, late but not lost.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from ibcore import clock, db
@@ -33,57 +35,76 @@ class _Minute:
 
 
 class MinuteBook:
-    """Counts by minute; `unwritten` gives what is new since the last `written`."""
+    """Counts by minute and provider; `unwritten` gives what is new since the last `written`.
 
-    def __init__(self) -> None:
-        self._minutes: dict[datetime, _Minute] = {}
+    `backup_ticks`: messages since the last `looked` that were not the primary's.
+    """
+
+    def __init__(self, primary: str) -> None:
+        self.backup_ticks = Counter[str]()
+        self._primary = primary
+        self._minutes: dict[tuple[datetime, str], _Minute] = {}
         self._newest_us: int | None = None
 
-    def committed(self, now: datetime, commit_us: int, received: Mapping[int, int]) -> None:
-        """Count a committed batch: `received` is arrival time -> rows."""
-        minute = self._minute(now)
-        minute.rows += sum(received.values())
-        minute.batches += 1
-        for recv_us, rows in received.items():
-            minute.latency.add(max(0, commit_us - recv_us), rows)
+    def committed(
+        self, now: datetime, commit_us: int, received: Mapping[str | None, Mapping[int, int]]
+    ) -> None:
+        """Count a committed batch: `received` is provider -> arrival time -> rows."""
+        for provider, arrivals in received.items():
+            minute = self._minute(now, provider or self._primary)
+            minute.rows += sum(arrivals.values())
+            minute.batches += 1
+            for recv_us, rows in arrivals.items():
+                minute.latency.add(max(0, commit_us - recv_us), rows)
+        self._came(now, [recv_us for arrivals in received.values() for recv_us in arrivals])
+
+    def _came(self, now: datetime, received_us: Sequence[int]) -> None:
         if self._newest_us is not None:
-            minute.silence_us = max(minute.silence_us, min(received) - self._newest_us)
+            self._silent(now, min(received_us) - self._newest_us)
         # What comes late, out of the spool, is no news.
-        self._newest_us = max(self._newest_us or 0, *received)
+        self._newest_us = max(self._newest_us or 0, *received_us)
+
+    def _silent(self, now: datetime, silence_us: int) -> None:
+        minute = self._minute(now, self._primary)
+        minute.silence_us = max(minute.silence_us, silence_us)
 
     def looked(self, now: datetime, ticks: int) -> None:
-        """Count tick messages, and how long nothing has come."""
-        minute = self._minute(now)
-        minute.ticks += ticks
+        """Count tick messages of all providers, and how long nothing has come."""
+        for provider, heard in self.backup_ticks.items():
+            self._minute(now, provider).ticks += heard
+        self._minute(now, self._primary).ticks += ticks - self.backup_ticks.total()
+        self.backup_ticks.clear()
         if self._newest_us is not None:
-            silence_us = clock.us_from_datetime(now) - self._newest_us
-            minute.silence_us = max(minute.silence_us, silence_us)
+            self._silent(now, clock.us_from_datetime(now) - self._newest_us)
 
     def unwritten(self) -> list[dict[str, Any]]:
         """Return one row a minute, in the parameters of `note_feed_minute`."""
-        return [_row(start, minute) for start, minute in sorted(self._minutes.items())]
+        counted = sorted(self._minutes.items(), key=itemgetter(0))
+        return [_row(start, provider, minute) for (start, provider), minute in counted]
 
     def written(self, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
         """Take off what `rows` of `unwritten` said, and forget the minutes that are over."""
         for row in rows:
-            minute = self._minutes[row["minute"]]
+            key = (row["minute"], row["provider"])
+            minute = self._minutes[key]
             minute.ticks -= row["ticks"]
             minute.rows -= row["rows"]
             minute.batches -= row["batches"]
             if row["minute"] < _start(now) and not minute.rows:
-                del self._minutes[row["minute"]]
+                del self._minutes[key]
 
-    def _minute(self, now: datetime) -> _Minute:
-        return self._minutes.setdefault(_start(now), _Minute())
+    def _minute(self, now: datetime, provider: str) -> _Minute:
+        return self._minutes.setdefault((_start(now), provider), _Minute())
 
 
 def _start(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0)
 
 
-def _row(start: datetime, minute: _Minute) -> dict[str, Any]:
+def _row(start: datetime, provider: str, minute: _Minute) -> dict[str, Any]:
     return {
         "minute": start,
+        "provider": provider,
         "ticks": minute.ticks,
         "rows": minute.rows,
         "batches": minute.batches,
@@ -95,10 +116,10 @@ def _row(start: datetime, minute: _Minute) -> dict[str, Any]:
 class MinuteKeeper:
     """The one that writes a MinuteBook."""
 
-    def __init__(self, url: str, book: MinuteBook, *, sidecar: str, provider: str) -> None:
+    def __init__(self, url: str, book: MinuteBook, *, sidecar: str) -> None:
         self._url = url
         self._book = book
-        self._who = {"sidecar": sidecar, "provider": provider}
+        self._sidecar = sidecar
         self._connection: db.Connection | None = None
         self._partitioned: date | None = None
 
@@ -127,11 +148,13 @@ class MinuteKeeper:
         rows = self._book.unwritten()
         async with connection.transaction():
             for row in rows:
-                await connection.execute(db.QUERIES["note_feed_minute"], {**row, **self._who})
+                await connection.execute(
+                    db.QUERIES["note_feed_minute"], {**row, "sidecar": self._sidecar}
+                )
         self._book.written(rows, now)
 
     async def _connected(self) -> db.Connection:
         if self._connection is None or self._connection.closed:
-            who = self._who["sidecar"]
-            self._connection = await db.connect(self._url, application=f"minutes {who}")
+            application = f"minutes {self._sidecar}"
+            self._connection = await db.connect(self._url, application=application)
         return self._connection

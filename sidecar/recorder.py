@@ -89,11 +89,10 @@ class Recorder:
         late, busy = Lane(db_url, f"replay {sidecar}"), self.oldest_s
         self._replay = Replay(self._spool, late, live=self._live, settle=self._settle, busy=busy)
         self._latency = LatencyWindow()
-        self._book = MinuteBook()
+        self._book = MinuteBook(provider)
         self._gaps = GapBook(self.origin, self._spool.note_gap)
         self._gap_keeper = GapKeeper(db_url, self._gaps, sidecar=sidecar)
-        who = {"sidecar": sidecar, "provider": provider.value}
-        self._minute_keeper = MinuteKeeper(db_url, self._book, **who)
+        self._minute_keeper = MinuteKeeper(db_url, self._book, sidecar=sidecar)
         self._ticks = 0
         self._ticks_noted = 0
         self._committed_rows = 0
@@ -111,8 +110,7 @@ class Recorder:
 
     def record(self, row: MarketRow) -> None:
         """Take a row whose seq is the last `next_seq`."""
-        rows = self._open.rows
-        rows.append(row)
+        (rows := self._open.rows).append(row)
         if len(rows) == 1:
             self._dirty.set()
         elif len(rows) >= self._settings.batch_rows:
@@ -127,8 +125,13 @@ class Recorder:
         return self._latest.last_print(instrument_id)
 
     def heard(self, messages: int = 1) -> None:
-        """Count tick messages."""
+        """Count tick messages of the primary provider."""
         self._ticks += messages
+
+    def heard_of(self, provider: str) -> None:
+        """Count a message of another provider, which became a row."""
+        self._ticks += 1
+        self._book.backup_ticks[provider] += 1
 
     def stats(self) -> RecorderStats:
         """Return the figures of the heartbeat row."""
@@ -246,9 +249,9 @@ class Recorder:
                 while group := self._backlog.group(limit_rows=GROUP_ROWS):
                     refused = await self._live.commit(group)
                     self._backlog.done()
-                    received = await self._settle(group, refused)
-                    for batch in received:
-                        self._latency.add(clock.monotonic(), clock.now_us(), batch.received)
+                    for batch in await self._settle(group, refused):
+                        for received in batch.received.values():
+                            self._latency.add(clock.monotonic(), clock.now_us(), received)
         finally:
             self._live.disconnect()
 

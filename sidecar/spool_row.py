@@ -58,7 +58,7 @@ def unpack(row: Row) -> Batch | Damaged:
         sealed_us=sealed_us,
         blobs=blobs,
         change=_NO_CHANGE,
-        received={sealed_us: rows},
+        received={None: {sealed_us: rows}},
         times=times,
     )
 

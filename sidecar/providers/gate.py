@@ -20,6 +20,9 @@ class NumberedSink(RowSink, Protocol):
     def seq(self) -> int:
         """Return the number of the last row."""
 
+    def heard_of(self, provider: str) -> None:
+        """Count a message of a backup, which became a row."""
+
 
 class Gate:
     """Stands before the recorder for one provider; open for every instrument if `primary`."""
@@ -56,7 +59,7 @@ class Gate:
         self._recorder.next_seq()
         self._recorder.record(row)
         if not self._primary:
-            self._recorder.heard()
+            self._recorder.heard_of(row.provider)
 
     def forget(self, instrument_id: int, field: str) -> None:
         """Let it pass that a statistic has no value any more."""

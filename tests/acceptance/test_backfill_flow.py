@@ -35,10 +35,16 @@ def system(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def until_active(system: System) -> None:
-    """Wait until the line streams."""
+    """Wait until the line streams, and the database knows of the session it streams on."""
     active = "SELECT count(*) FROM ibkeeper.watch WHERE sidecar = %s AND state = 'active'"
     system.wait_for(
         lambda: system.value(active, (SIDECAR,)) == 1, within_s=30, what="the line is active"
+    )
+    # Written beside the watch list, by another task: without it a killed sidecar leaves no gap.
+    ready = """SELECT count(*) FROM ibkeeper.session WHERE sidecar = %s AND role = 'stream'
+                AND ready_at IS NOT NULL AND closed_at IS NULL"""
+    system.wait_for(
+        lambda: system.value(ready, (SIDECAR,)) == 1, within_s=30, what="the session is known"
     )
 
 

@@ -33,6 +33,7 @@ from sidecar.requests import RequestWorker
 from sidecar.tap import LineTap
 from tests.integration.gateways import Notebook, running, session_at
 from tests.integration.hand_clock import OnMonday
+from tests.integration.lateness import lateness
 from tests.integration.sweeping import connected, silent_gateway
 from tests.integration.test_requests import ALIVE, ask, until_state, working
 
@@ -85,23 +86,6 @@ async def rig_on(
     async with gateway, connected(gateway, tap) as ib:
         ib.client.MaxRequests = 0
         yield Rig(ib, tap, lines=lines, messages_per_s=messages_per_s)
-
-
-@asynccontextmanager
-async def lateness() -> AsyncIterator[list[float]]:
-    """Collect how late this loop was each time that it was to be on time, in seconds."""
-    late_s = [0.0]
-
-    async def look() -> None:
-        while True:
-            due = monotonic() + 0.005
-            await anyio.sleep(0.005)
-            late_s.append(monotonic() - due)
-
-    async with anyio.create_task_group() as looking:
-        looking.start_soon(look, name="lateness")
-        yield late_s
-        looking.cancel_scope.cancel()
 
 
 async def until(there: Callable[[], bool]) -> None:

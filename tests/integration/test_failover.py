@@ -47,6 +47,12 @@ NUMBERS = """
 SELECT seq FROM ibkeeper.quote UNION ALL SELECT seq FROM ibkeeper.trade
  UNION ALL SELECT seq FROM ibkeeper.greeks UNION ALL SELECT seq FROM ibkeeper.instrument_stat
  ORDER BY 1"""
+BY_PROVIDER = """
+SELECT provider, count(*) FROM (
+    SELECT provider FROM ibkeeper.quote UNION ALL SELECT provider FROM ibkeeper.trade
+     UNION ALL SELECT provider FROM ibkeeper.greeks
+     UNION ALL SELECT provider FROM ibkeeper.instrument_stat) AS recorded
+ GROUP BY provider"""
 SWITCHES = """
 SELECT con_id, at, from_provider, to_provider, cause, stale_s
   FROM ibkeeper.provider_switch p JOIN ibkeeper.instrument i ON i.id = p.instrument_id
@@ -194,6 +200,7 @@ async def test_a_silent_primary_is_left_and_taken_back_and_no_row_is_lost_or_dou
             lambda: any(r.provider == "ib" and r.recv_ts > back_at for r in stored(db_url))
         )
         await eventually(lambda: incident(db_url, "failed_over") == [False])
+        await eventually(lambda: counted(db_url, "standby") == recorded(db_url, "standby"))
     made = switches(db_url)
     assert {(s.old, s.new, s.cause) for s in made} == {
         ("ib", "standby", "stale"),
@@ -209,6 +216,17 @@ async def test_a_silent_primary_is_left_and_taken_back_and_no_row_is_lost_or_dou
     assert_provenance(db_url)
     numbers = [number for (number,) in rows(db_url, NUMBERS)]
     assert numbers == list(range(1, len(numbers) + 1)), "unbroken over both providers"
+
+
+def counted(url: str, provider: str) -> list[tuple[int, int]]:
+    """Return what the minutes say of a provider: messages, rows."""
+    query = "SELECT provider, sum(ticks), sum(rows) FROM ibkeeper.feed_minute GROUP BY 1"
+    return [(ticks, rows_) for whose, ticks, rows_ in rows(url, query) if whose == provider]
+
+
+def recorded(url: str, provider: str) -> list[tuple[int, int]]:
+    """Return the same from the rows themselves: each message of a backup is counted as its row."""
+    return [(n, n) for whose, n in rows(url, BY_PROVIDER) if whose == provider]
 
 
 def incident(url: str, kind: str) -> list[bool]:

@@ -26,6 +26,7 @@ from tests.integration.gateways import (
     scripted,
     session_at,
 )
+from tests.integration.lateness import lateness
 
 pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
@@ -85,11 +86,13 @@ async def test_a_refused_connection_is_named_at_once():
 
 @pytest.mark.parametrize("handler", [deaf, scripted(times=0)], ids=["deaf", "no answer"])
 async def test_a_silent_gateway_is_given_up_at_the_one_deadline(handler):
-    async with listening(handler) as port:
+    async with listening(handler) as port, lateness() as late_s:
         began = monotonic()
         async with running(session_at(port, notebook := Notebook())):
             failed = await notebook.until(WAITING)
-    assert 0.5 <= monotonic() - began < 0.8
+        took_s = monotonic() - began
+    # A busy machine is late for each of the few steps on the way.
+    assert 0.5 <= took_s < 0.8 + 3 * max(late_s)
     assert "did not finish the handshake in 0.5 s" in failed.step.reason
 
 
