@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg.rows import dict_row
 
-from ibcore import db
+from ibcore import audit, db
+from ibcore.audit import Chain
 from ibcore.calendar import NEW_YORK
 from ibcore.incidents import Incident, IncidentKind, key_of
 
@@ -33,6 +34,12 @@ class Report(NamedTuple):
     day: date
     totals: Mapping[str, Any]
     breaks: tuple[Break, ...]
+    trail: tuple[Chain, ...] = ()
+
+    @property
+    def heads(self) -> str:
+        """Return the newest hash of each audit trail: to be held against the rows later."""
+        return ", ".join(f"`{chain.trail}` `{chain.head or 'empty'}`" for chain in self.trail)
 
     @property
     def summary(self) -> str:
@@ -62,7 +69,11 @@ async def report(conn: db.Connection, day: date) -> Report:
             (totals,) = await _rows(conn, "order_report_totals", values)
             await _rows(conn, "order_report_baseline", {})
             await _rows(conn, "order_incidents_over", {})
-            made = Report(day, totals, tuple(breaks))
+            trail = await audit.look(conn)
+            breaks += [
+                Break("audit trail", each.trail, each.broken) for each in trail if each.broken
+            ]
+            made = Report(day, totals, tuple(breaks), tuple(trail))
             await _tell(conn, made)
     return made
 

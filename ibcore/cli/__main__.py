@@ -43,6 +43,9 @@ _COMMANDS: Final = {
         "ibcore.cli.kill_switch", "Stop every order now, and lift it: on, off, show.", True
     ),
     "arm": _Entry("ibcore.cli.arm", "Let a live account trade for a while.", False),
+    "authority": _Entry(
+        "ibcore.cli.authority", "Are limits, kill switch and arming as written? verify.", True
+    ),
     "db": _Entry("ibcore.cli.db", "The database: url, migrate, shell.", True),
     "alerts": _Entry("ibcore.cli.alerts", "Who is told of incidents: test.", True),
     "sinks": _Entry("ibcore.cli.sinks", "Publish rows to Redis and NATS: run.", True),

@@ -1,14 +1,16 @@
-"""The database: login, version, schema, roles, clock, TimescaleDB."""
+"""The database: login, version, schema, roles, clock, TimescaleDB, the audit trail."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from anyio import to_thread
 from psycopg.rows import dict_row
 
-from ibcore import db, roles
+from ibcore import audit, db, roles
+from ibcore.audit import Chain
 from ibcore.clock import utcnow
 from ibcore.doctor import clocks
 from ibcore.doctor.finding import Finding, failed, ok, skipped, warning
@@ -16,7 +18,8 @@ from ibcore.errors import DatabaseUnavailable, SchemaMismatch
 from ibcore.roles import Role
 
 NAMES: Final = (
-    *("database", "database clock", "timescaledb", "schema", "role writer", "role flows"),
+    *("database", "database clock", "timescaledb", "schema", "audit trail"),
+    *("role writer", "role flows"),
 )
 OLDEST: Final = 140_000
 # What each must be able to do, of all that migrations/roles.sql grants: one verb a way through.
@@ -45,12 +48,13 @@ async def look(url: str) -> list[Finding]:
             found.append(clocks.judge(NAMES[1], ahead, unsure_s=0.5, whose="the database's"))
             found.append(timescale(facts))
             found.append(await _schema(conn))
+            if found[-1].verdict != "ok":
+                return [*found, *_skipped(NAMES[4:], "the schema is another one")]
+            chains = await audit.look(conn)
     except DatabaseUnavailable as away:
         what, remedy = away.args[0], away.remedy
         return [failed(NAMES[0], str(what), remedy), *_skipped(NAMES[1:], "it is not reached")]
-    if found[-1].verdict != "ok":
-        return [*found, *_skipped(NAMES[4:], "the schema is another one")]
-    return [*found, await _role(url, "writer"), await _role(url, "flows")]
+    return [*found, trail(chains), await _role(url, "writer"), await _role(url, "flows")]
 
 
 def server(facts: dict[str, Any]) -> Finding:
@@ -72,6 +76,15 @@ def timescale(facts: dict[str, Any]) -> Finding:
         return ok(NAMES[2], f"TimescaleDB {facts['installed']}: hypertables, compression")
     there = f"available ({facts['available']}), not created" if facts["available"] else "not there"
     return ok(NAMES[2], f"{there}: day partitions of plain PostgreSQL, the same views")
+
+
+def trail(chains: Sequence[Chain]) -> Finding:
+    """Judge whether limits, kill switch and arming are as they were written."""
+    seen = "; ".join(str(chain) for chain in chains if chain.broken)
+    if seen:
+        return failed(NAMES[4], seen, "Compare with a backup; docs/orders.md, the audit trail.")
+    rows = sum(len(chain.hashes) for chain in chains)
+    return ok(NAMES[4], f"{rows} rows of limits, kill switch and arming, unbroken")
 
 
 async def _schema(conn: db.Connection) -> Finding:

@@ -16,6 +16,7 @@ class RiskLimit(Row, table=True):
     __tablename__ = "risk_limit"
     __table_args__ = (
         Index("risk_limit_account_name_id_idx", "account", "name", text("id DESC")),
+        Index("risk_limit_previous_hash_idx", "previous_hash", unique=True),
         described(
             "Limits before the wire, and who changed them; the newest row of an account and name "
             "counts."
@@ -34,13 +35,18 @@ class RiskLimit(Row, table=True):
     before: str | None = column("Value until now; filled by the database.", Text, null=True)
     set_by: str = column("Who set it.", Text)
     reason: str = column("Why.", Text, default="''")
+    previous_hash: str | None = column("Hash of the row before; empty: the first.", Text)
+    row_hash: str | None = column("SHA-256 of this row and of the hash before it.", Text)
 
 
 class KillSwitch(Row, table=True):
     """One stop, or its lifting; never changed."""
 
     __tablename__ = "kill_switch"
-    __table_args__ = described("Stops and their lifting; the newest row counts. No row: off.")
+    __table_args__ = (
+        Index("kill_switch_previous_hash_idx", "previous_hash", unique=True),
+        described("Stops and their lifting; the newest row counts. No row: off."),
+    )
 
     id: int | None = column(
         "Given by the database, in the order of the commits.", BigInteger, key=True
@@ -51,6 +57,8 @@ class KillSwitch(Row, table=True):
     sidecar: str | None = column("Sidecar whose file or signal it was.", Text, null=True)
     set_by: str = column("Person, or what tripped it.", Text)
     reason: str = column("Why.", Text)
+    previous_hash: str | None = column("Hash of the row before; empty: the first.", Text)
+    row_hash: str | None = column("SHA-256 of this row and of the hash before it.", Text)
 
 
 class Arming(Row, table=True):
@@ -59,6 +67,7 @@ class Arming(Row, table=True):
     __tablename__ = "arming"
     __table_args__ = (
         Index("arming_account_id_idx", "account", text("id DESC")),
+        Index("arming_previous_hash_idx", "previous_hash", unique=True),
         described("Until when a live account may trade; the newest row of an account counts."),
     )
 
@@ -72,6 +81,8 @@ class Arming(Row, table=True):
     )
     set_by: str = column("Who armed it.", Text)
     reason: str = column("Why.", Text, default="''")
+    previous_hash: str | None = column("Hash of the row before; empty: the first.", Text)
+    row_hash: str | None = column("SHA-256 of this row and of the hash before it.", Text)
 
 
 class AccountState(Row, table=True):

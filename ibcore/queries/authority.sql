@@ -50,3 +50,28 @@ VALUES (%(account)s, %(sidecar)s, clock_timestamp(), %(daily_pnl)s, %(unrealized
     ON CONFLICT (account) DO UPDATE SET
        sidecar = excluded.sidecar, at = excluded.at, daily_pnl = excluded.daily_pnl,
        unrealized_pnl = excluded.unrealized_pnl, realized_pnl = excluded.realized_pnl;
+
+-- audit_risk_limit --
+-- What the chain hashes of each row, spelled here again: the database's own functions are not asked.
+SELECT id, previous_hash, row_hash,
+       jsonb_build_array('risk_limit', previous_hash, id,
+           to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           account, name, value, before, set_by, reason)::text AS said
+  FROM ibkeeper.risk_limit ORDER BY id;
+
+-- audit_kill_switch --
+-- As above.
+SELECT id, previous_hash, row_hash,
+       jsonb_build_array('kill_switch', previous_hash, id,
+           to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           engaged, source, sidecar, set_by, reason)::text AS said
+  FROM ibkeeper.kill_switch ORDER BY id;
+
+-- audit_arming --
+-- As above.
+SELECT id, previous_hash, row_hash,
+       jsonb_build_array('arming', previous_hash, id,
+           to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           account, to_char(armed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           set_by, reason)::text AS said
+  FROM ibkeeper.arming ORDER BY id;
