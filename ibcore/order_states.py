@@ -54,6 +54,7 @@ class EvidenceKind(StrEnum):
     `commission`, `completed`, `error`: IB. `absent`: a full reconciliation did not find it.
     `refused`, `expired`: risk and time. `operator`: a named person. `external`: an order that is
     not ours. `doubled`: a second live order for one intent. `rollback`: IB's next id went back.
+    `what_if`: what the order would tie up, asked before it went; it moves nothing.
     """
 
     submitting = "submitting"
@@ -72,6 +73,7 @@ class EvidenceKind(StrEnum):
     external = "external"
     doubled = "doubled"
     rollback = "rollback"
+    what_if = "what_if"
 
 
 S = IntentState

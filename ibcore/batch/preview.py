@@ -6,7 +6,6 @@ A preview reserves nothing: the sidecar checks again, against committed facts, w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -15,9 +14,9 @@ from psycopg.rows import dict_row
 
 from ibcore import db, risk_facts
 from ibcore.batch.csv_file import BatchRefused
-from ibcore.batch.submit import Batch, intent_values, refuse_lost_children
+from ibcore.batch.submit import Batch, Order, intent_values, refuse_lost_children
 from ibcore.clock import utcnow
-from ibcore.risk import Facts, ProposedOrder, Side, is_paper
+from ibcore.risk import Beside, MarginOutcome, ProposedOrder, is_paper
 from ibcore.risk.exposure import notional_of
 
 WHAT_IF: Final = "what_if"
@@ -43,7 +42,7 @@ class Preview(NamedTuple):
             "notional": None if self.notional is None else float(round(self.notional, 2)),
             "mid": None if self.mid is None else float(self.mid),
             "risk": "; ".join(self.refusals) or "accepted",
-            "what-if": margin.get("outcome", "not asked"),
+            "what-if": _what_if(margin),
             "initial margin after": _float(margin.get("initial_after")),
             "commission": _float(margin.get("commission")),
         }
@@ -57,9 +56,15 @@ async def rows_of(conn: db.Connection, batch: Batch) -> list[dict[str, Any]]:
             await cursor.execute(db.QUERIES["batch_instrument"], {"ids": ids})
             known = {row.pop("id"): row for row in await cursor.fetchall()}
     return [
-        intent_values(batch, order, number) | known[order.instrument_id] | {"id": _NOBODY}
+        intent_values(batch, order, number) | known[order.instrument_id] | _place(order)
         for number, order in enumerate(batch.orders, 1)
     ]
+
+
+def _place(order: Order) -> dict[str, Any]:
+    parent = order.line.parent
+    family = f"line {parent}" if parent is not None else None
+    return {"id": _NOBODY, "parent": parent, "parent_id": family}
 
 
 async def preview(
@@ -71,15 +76,16 @@ async def preview(
 ) -> list[Preview]:
     """Return what risk says of every line, as if those before it were sent and working."""
     refuse_lost_children(batch)
-    now, seen = utcnow(), _Seen()
+    now, beside = utcnow(), Beside()
     found: list[Preview] = []
-    for number, row in enumerate(await rows_of(conn, batch), 1):
+    rows = await rows_of(conn, batch)
+    for number, row in enumerate(rows, 1):
         with db.translated():
             facts = await risk_facts.gather(
                 conn, row, live_enabled=live_enabled, stopped=None, managed=None, now=now
             )
-        order = risk_facts.proposed(row)
-        facts = seen.added_to(facts, row)
+        order = _proposed(rows, row)
+        facts = beside.added_to(facts, order)
         refusals = tuple(
             str(refusal)
             for refusal in risk_facts.judge(order, facts, now=now)
@@ -92,42 +98,16 @@ async def preview(
                 f"margin_check: {margin['text']}; allowed: a what-if that passes.",
             )
         if not refusals:
-            seen.add(row, order)
+            beside.add(order)
         mid = facts.quote.mid if facts.quote else None
         text = str(batch.orders[number - 1].line)
         found.append(Preview(number, text, notional_of(order, facts), mid, refusals, margin))
     return found
 
 
-class _Seen:
-    """What the lines before this one would have put to work."""
-
-    def __init__(self) -> None:
-        self._orders: list[tuple[Mapping[str, Any], ProposedOrder]] = []
-
-    def add(self, row: Mapping[str, Any], order: ProposedOrder) -> None:
-        """Count a line that was accepted."""
-        self._orders.append((row, order))
-
-    def added_to(self, facts: Facts, row: Mapping[str, Any]) -> Facts:
-        """Return the facts with the accepted lines in them."""
-        same = [o for r, o in self._orders if r["instrument_id"] == row["instrument_id"]]
-        alike = any(_terms(r) == _terms(row) for r, _ in self._orders)
-        buys = sum((o.quantity for o in same if o.side == Side.buy), Decimal(0))
-        sells = sum((o.quantity for o in same if o.side == Side.sell), Decimal(0))
-        return replace(
-            facts,
-            working_buy=facts.working_buy + buys,
-            working_sell=facts.working_sell + sells,
-            working_orders=facts.working_orders + len(self._orders),
-            sent_today=facts.sent_today + len(self._orders),
-            alike_age_s=0.0 if alike else facts.alike_age_s,
-        )
-
-
-def _terms(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price")
-    return tuple(row[name] for name in names)
+def _proposed(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> ProposedOrder:
+    parent = None if row["parent"] is None else risk_facts.proposed(rows[row["parent"] - 1])
+    return risk_facts.proposed(row, parent=parent)
 
 
 def totals(batch: Batch, found: Sequence[Preview]) -> str:
@@ -165,6 +145,12 @@ def what_if_payload(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for row in rows
         ]
     }
+
+
+def _what_if(margin: Mapping[str, Any]) -> str:
+    if margin.get("outcome") == MarginOutcome.closes_parent:
+        return str(margin["text"])
+    return str(margin.get("outcome", "not asked"))
 
 
 def _float(text: str | None) -> float | None:

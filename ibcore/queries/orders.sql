@@ -140,7 +140,31 @@ DELETE FROM ibkeeper.position
  WHERE account = ANY(%(accounts)s) AND at < %(before)s AND con_id <> ALL(%(con_ids)s);
 
 -- order_risk_facts --
--- Everything that risk wants to know of one order, in one round trip.
+-- Everything that risk wants to know of one order, in one round trip and of one moment: what was
+-- executed between two looks would be counted by neither. Numbers in JSON are text, to stay exact.
+WITH open AS (
+    SELECT o.*, o.kind = 'new' AND o.state IN
+                ('submitting', 'sent', 'acked', 'partial', 'unknown') AS works,
+           o.instrument_id IS NOT DISTINCT FROM %(instrument_id)s::int AND o.symbol = %(symbol)s
+           AND o.legs IS NOT DISTINCT FROM %(legs)s::jsonb AS same
+      FROM ibkeeper.order_intent o
+     WHERE o.account = %(account)s AND (o.submitting_at >= %(day_begins)s
+           OR o.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown'))
+), move AS (
+    SELECT o.id, o.parent_id, o.oca_group, c.con_id, c.side,
+           greatest(o.quantity - o.filled, 0) * c.ratio AS quantity
+      FROM open o
+     CROSS JOIN LATERAL (
+           SELECT n.con_id, o.side, 1 AS ratio
+             FROM ibkeeper.instrument n WHERE n.id = o.instrument_id
+            UNION ALL
+           SELECT (l.leg ->> 'con_id')::bigint,
+                  CASE WHEN (l.leg ->> 'action' = 'BUY') = (o.side = 'BUY') THEN 'BUY' ELSE 'SELL' END,
+                  (l.leg ->> 'ratio')::int
+             FROM jsonb_array_elements(o.legs) AS l(leg)) AS c
+     WHERE o.works AND o.id IS DISTINCT FROM %(target_id)s::uuid
+       AND c.con_id = ANY(%(con_ids)s::bigint[])
+)
 SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(l.account, l.name, l.value)), '[]'::jsonb)
           FROM ibkeeper.v_risk_limit l WHERE l.account IN ('*', %(account)s)) AS limits,
        (SELECT armed_until FROM ibkeeper.arming a WHERE a.account = %(account)s
@@ -149,39 +173,43 @@ SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(l.account, l.name, l.value))
        (SELECT reason FROM ibkeeper.kill_switch ORDER BY id DESC LIMIT 1) AS kill_reason,
        (SELECT daily_pnl FROM ibkeeper.account_state s WHERE s.account = %(account)s
            AND s.at > clock_timestamp() - interval '12 hours') AS daily_pnl,
-       q.bid, q.ask, q.last, q.quality,
-       extract(epoch FROM clock_timestamp() - q.recv_ts)::float8 AS quote_age_s,
-       coalesce((SELECT p.quantity FROM ibkeeper.position p
-                  WHERE p.account = %(account)s AND p.con_id = %(con_id)s), 0)
-       + coalesce((SELECT sum(e.quantity * CASE e.side WHEN 'BUY' THEN 1 ELSE -1 END)
-                     FROM ibkeeper.v_execution e
-                    WHERE e.account = %(account)s AND e.con_id = %(con_id)s
-                      AND e.heard_at > coalesce((SELECT p.at FROM ibkeeper.position p
-                                                  WHERE p.account = %(account)s
-                                                    AND p.con_id = %(con_id)s),
-                                                clock_timestamp() - interval '1 day')), 0)
-       AS position,
-       w.working_buy, w.working_sell, w.working_orders, w.sent_last_s, w.sent_today, w.alike_age_s
-  FROM (SELECT coalesce(sum(i.quantity - i.filled) FILTER (
-                   WHERE works AND same AND i.side = 'BUY'), 0) AS working_buy,
-               coalesce(sum(i.quantity - i.filled) FILTER (
-                   WHERE works AND same AND i.side = 'SELL'), 0) AS working_sell,
-               count(*) FILTER (WHERE works)::int AS working_orders,
-               count(*) FILTER (WHERE i.submitting_at > clock_timestamp() - interval '1 second')
-                   ::int AS sent_last_s,
-               count(*) FILTER (WHERE i.submitting_at >= %(day_begins)s)::int AS sent_today,
-               extract(epoch FROM clock_timestamp() - max(i.submitting_at) FILTER (
-                   WHERE same AND i.id <> %(id)s AND i.kind = 'new' AND i.side = %(side)s
-                     AND i.quantity = %(quantity)s AND i.order_type = %(order_type)s
-                     AND i.limit_price IS NOT DISTINCT FROM %(limit_price)s::numeric
-                     AND i.stop_price IS NOT DISTINCT FROM %(stop_price)s::numeric))::float8
-                   AS alike_age_s
-          FROM (SELECT o.*, o.kind = 'new' AND o.state IN
-                       ('submitting', 'sent', 'acked', 'partial', 'unknown') AS works,
-                       o.instrument_id IS NOT DISTINCT FROM %(instrument_id)s::int
-                       AND o.symbol = %(symbol)s AS same
-                  FROM ibkeeper.order_intent o
-                 WHERE o.account = %(account)s AND (o.submitting_at >= %(day_begins)s
-                       OR o.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown'))) AS i
-       ) AS w
-  LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = %(instrument_id)s::int;
+       (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'con_id', c.con_id, 'symbol', n.symbol, 'sec_type', n.sec_type,
+                   'name', n.local_symbol, 'multiplier', n.multiplier, 'time_zone', n.time_zone,
+                   'trading_hours', n.trading_hours, 'liquid_hours', n.liquid_hours,
+                   'bid', q.bid::text, 'ask', q.ask::text, 'last', q.last::text,
+                   'quality', q.quality,
+                   'age_s', extract(epoch FROM clock_timestamp() - q.recv_ts)::float8,
+                   'position', (coalesce(p.quantity, 0) + coalesce(x.quantity, 0))::text)),
+                   '[]'::jsonb)
+          FROM unnest(%(con_ids)s::bigint[]) AS c(con_id)
+          LEFT JOIN ibkeeper.instrument n ON n.con_id = c.con_id
+          LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = n.id
+          LEFT JOIN ibkeeper.position p ON p.account = %(account)s AND p.con_id = c.con_id
+          LEFT JOIN LATERAL (
+               SELECT sum(e.quantity * CASE e.side WHEN 'BUY' THEN 1 ELSE -1 END) AS quantity
+                 FROM ibkeeper.v_execution e
+                WHERE e.account = %(account)s AND e.con_id = c.con_id
+                  AND e.heard_at > coalesce(p.at, clock_timestamp() - interval '1 day')) AS x
+            ON true) AS contracts,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(w.con_id, w.side, w.quantity::text,
+                   w.oca_group, w.family, w.covered::text)), '[]'::jsonb)
+          -- Those that are tied to nothing are one sum, however many they are.
+          FROM (SELECT m.con_id, m.side, coalesce(m.oca_group, '') AS oca_group,
+                       coalesce(m.parent_id::text, '') AS family, sum(m.quantity) AS quantity,
+                       min(coalesce(p.quantity, 0)) AS covered
+                  FROM move m
+                  LEFT JOIN move p ON p.id = m.parent_id AND p.con_id = m.con_id AND p.side <> m.side
+                 GROUP BY m.con_id, m.side, m.oca_group, m.parent_id,
+                       CASE WHEN coalesce(m.oca_group, m.parent_id::text) IS NOT NULL THEN m.id END
+               ) AS w) AS working,
+       count(*) FILTER (WHERE works)::int AS working_orders,
+       count(*) FILTER (WHERE i.submitting_at > clock_timestamp() - interval '1 second')::int
+           AS sent_last_s,
+       count(*) FILTER (WHERE i.submitting_at >= %(day_begins)s)::int AS sent_today,
+       extract(epoch FROM clock_timestamp() - max(i.submitting_at) FILTER (
+           WHERE same AND i.id <> %(id)s AND i.kind = 'new' AND i.side = %(side)s
+             AND i.quantity = %(quantity)s AND i.order_type = %(order_type)s
+             AND i.limit_price IS NOT DISTINCT FROM %(limit_price)s::numeric
+             AND i.stop_price IS NOT DISTINCT FROM %(stop_price)s::numeric))::float8 AS alike_age_s
+  FROM open AS i;

@@ -12,17 +12,36 @@ from __future__ import annotations
 
 from ibcore.risk.account import is_paper
 from ibcore.risk.assess import assess, assess_margin
-from ibcore.risk.facts import Facts, Margin, MarginOutcome, OrderType, ProposedOrder, Quote, Side
+from ibcore.risk.beside import Beside
+from ibcore.risk.facts import (
+    CLOSES_PARENT,
+    Contract,
+    Facts,
+    Leg,
+    Margin,
+    MarginOutcome,
+    Move,
+    OrderType,
+    ProposedOrder,
+    Quote,
+    Side,
+)
 from ibcore.risk.limits import LIMITS, REQUIRED_LIVE, Limits, parse_limit
+from ibcore.risk.moves import closes_parent, effects
 from ibcore.risk.refusal import Refusal
 
 __all__ = [
+    "CLOSES_PARENT",
     "LIMITS",
     "REQUIRED_LIVE",
+    "Beside",
+    "Contract",
     "Facts",
+    "Leg",
     "Limits",
     "Margin",
     "MarginOutcome",
+    "Move",
     "OrderType",
     "ProposedOrder",
     "Quote",
@@ -30,6 +49,8 @@ __all__ = [
     "Side",
     "assess",
     "assess_margin",
+    "closes_parent",
+    "effects",
     "is_paper",
     "parse_limit",
 ]

@@ -41,8 +41,12 @@ def assess(order: ProposedOrder, facts: Facts, now: datetime) -> tuple[Refusal, 
 
 
 def assess_margin(limits: Limits, margin: Margin) -> tuple[Refusal, ...]:
-    """Return why IB's answer to the what-if forbids the order; only asked where it is on."""
-    if limits.margin_check != "on" or margin.outcome is MarginOutcome.passed:
+    """Return why IB's answer to the what-if forbids the order; only asked where it is on.
+
+    A child that closes its parent's position needs none: the parent's answer is the bracket's.
+    """
+    fine = {MarginOutcome.passed, MarginOutcome.closes_parent}
+    if limits.margin_check != "on" or margin.outcome in fine:
         return ()
     match margin.outcome:
         case MarginOutcome.refused:

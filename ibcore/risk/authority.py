@@ -69,28 +69,44 @@ def live(order: ProposedOrder, facts: Facts, now: datetime) -> Iterator[Refusal]
 
 
 def instrument(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
-    """Refuse what is denied, and what is not allowed where only some are."""
-    names = _names(order)
+    """Refuse what is denied, and what is not allowed where only some are; each leg as well."""
     denied, allowed = facts.limits.denied_instruments, facts.limits.allowed_instruments
-    if denied is not None and denied & names:
-        yield Refusal(
-            "denied_instruments", _called(order), f"all but {_listed(denied)}",
-            raise_limit("denied_instruments", order.account),
-        )  # fmt: skip
-    if allowed is not None and not allowed & names:
-        yield Refusal(
-            "allowed_instruments", _called(order), _listed(allowed),
-            raise_limit("allowed_instruments", order.account),
-        )  # fmt: skip
+    if denied is None and allowed is None:
+        return
+    for called, names in _traded(order, facts):
+        if not names:
+            name = "denied_instruments" if allowed is None else "allowed_instruments"
+            yield Refusal(name, f"{called}: nobody knows what it is", "a contract that is known",
+                          "Submit it as a line of a batch, which looks its legs up.")  # fmt: skip
+        elif denied is not None and denied & names:
+            yield Refusal(
+                "denied_instruments", called, f"all but {_listed(denied)}",
+                raise_limit("denied_instruments", order.account),
+            )  # fmt: skip
+        elif allowed is not None and not allowed & names:
+            yield Refusal(
+                "allowed_instruments", called, _listed(allowed),
+                raise_limit("allowed_instruments", order.account),
+            )  # fmt: skip
 
 
-def _names(order: ProposedOrder) -> frozenset[str]:
-    symbol, kind = order.symbol.upper(), order.sec_type.upper()
-    return frozenset({symbol, f"{symbol}:{kind}", f"*:{kind}", str(order.con_id)})
+def _traded(order: ProposedOrder, facts: Facts) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the order's instrument and its legs: what they are called, and their names."""
+    own = "" if order.legs else f" (con id {order.con_id})"
+    names = _names(order.symbol, order.sec_type, order.con_id)
+    yield f"{order.symbol}:{order.sec_type}{own}", names
+    for leg in order.legs:
+        known = facts.contracts.get(leg.con_id)
+        if known is None or not known.sec_type:
+            yield f"a leg (con id {leg.con_id})", frozenset()
+            continue
+        names = _names(known.symbol, known.sec_type, leg.con_id)
+        yield f"its leg {known.name} (con id {leg.con_id})", names
 
 
-def _called(order: ProposedOrder) -> str:
-    return f"{order.symbol}:{order.sec_type} (con id {order.con_id})"
+def _names(symbol: str, sec_type: str, con_id: int) -> frozenset[str]:
+    symbol, kind = symbol.upper(), sec_type.upper()
+    return frozenset({symbol, f"{symbol}:{kind}", f"*:{kind}", str(con_id)})
 
 
 def _listed(names: frozenset[str]) -> str:

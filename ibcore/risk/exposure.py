@@ -1,4 +1,8 @@
-"""How much: quantity, notional, the position after the fill, the day's loss."""
+"""How much: quantity, notional, the positions after the fill, the day's loss.
+
+A combination counts leg by leg where contracts count (quantity, position), and as the one price it
+is traded at where money counts (notional, collar).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from ibcore.risk.facts import ZERO, Facts, ProposedOrder, Side
+from ibcore.risk.facts import Facts, ProposedOrder, Side
+from ibcore.risk.moves import Effect, effects, multiplier
 from ibcore.risk.refusal import Refusal, raise_limit, shown
 
 
@@ -17,8 +22,16 @@ def quantity(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Ref
         yield Refusal(
             "max_quantity", shown(order.quantity), "more than 0", "Correct the order's quantity."
         )
-    elif most is not None and order.quantity > most:
-        yield _over("max_quantity", shown(order.quantity), most, order)
+    elif most is not None and (largest := order.quantity * _largest_ratio(order)) > most:
+        yield _over("max_quantity", f"{shown(largest)}{_of_a_leg(order)}", most, order)
+
+
+def _largest_ratio(order: ProposedOrder) -> int:
+    return max((abs(leg.ratio) for leg in order.legs), default=1)
+
+
+def _of_a_leg(order: ProposedOrder) -> str:
+    return " of its largest leg" if order.legs else ""
 
 
 def notional(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
@@ -50,31 +63,24 @@ def notional_of(order: ProposedOrder, facts: Facts) -> Decimal | None:
         prices = own if touch is None else [*own, touch]
     if not prices:
         return None
-    return max(abs(price) for price in prices) * order.quantity * order.multiplier
+    return max(abs(price) for price in prices) * order.quantity * multiplier(order, facts)
 
 
 def position(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
-    """Refuse what could make the position too large, if everything that works is filled."""
+    """Refuse what could make a position too large, if everything that works is filled."""
     most = facts.limits.max_position
     if most is None:
         return
-    if facts.position is None:
-        yield Refusal(
-            "max_position", "the position is unknown", shown(most),
-            "Wait until positions are reconciled (ibkeeper status), then submit again.",
-        )  # fmt: skip
-        return
-    after = position_after(order, facts.position, facts)
-    reduces = abs(after) <= abs(facts.position) and after * facts.position >= 0
-    if abs(after) > most and not reduces:
-        yield _over("max_position", f"{shown(after)} after the fill", most, order)
-
-
-def position_after(order: ProposedOrder, held: Decimal, facts: Facts) -> Decimal:
-    """Return the position when this order and all that work on its side are filled."""
-    working = facts.working_buy if order.side == Side.buy else facts.working_sell
-    working = max(ZERO, working - (order.replaces or ZERO))
-    return held + order.sign * (working + order.quantity)
+    for effect in effects(order, facts):
+        of_leg = f" of {effect.name}" if order.legs else ""
+        if effect.held is None:
+            yield Refusal(
+                "max_position", f"the position{of_leg} is unknown", shown(most),
+                "Wait until positions are reconciled (ibkeeper status), then submit again.",
+            )  # fmt: skip
+        elif abs(effect.after) > most and not effect.reduces:
+            after = f"{shown(effect.after)}{of_leg} after the fill"
+            yield _over("max_position", after, most, order)
 
 
 def daily_loss(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[Refusal]:
@@ -92,10 +98,14 @@ def daily_loss(order: ProposedOrder, facts: Facts, _now: datetime) -> Iterator[R
 
 
 def _only_reduces(order: ProposedOrder, facts: Facts) -> bool:
-    if facts.position is None:
-        return False
-    after = position_after(order, facts.position, facts)
-    return facts.position * order.sign < 0 and after * facts.position >= 0
+    # A child counts in full here: the position that its parent opens is one that should not be.
+    found = list(effects(order, facts, as_if_alone=True))
+    return bool(found) and all(map(_gives_back, found))
+
+
+def _gives_back(effect: Effect) -> bool:
+    sign = 1 if effect.move.side == Side.buy else -1
+    return effect.held is not None and effect.held * sign < 0 and effect.after * effect.held >= 0
 
 
 def _over(name: str, value: str, most: Decimal, order: ProposedOrder) -> Refusal:

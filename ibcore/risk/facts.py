@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from ibcore.domain import StrEnum
 from ibcore.risk.limits import Limits
@@ -31,12 +32,17 @@ class OrderType(StrEnum):
 
 
 class MarginOutcome(StrEnum):
-    """How a what-if ended. `timed_out` is no answer: neither yes nor no."""
+    """How a what-if ended. `timed_out` is no answer: neither yes nor no.
+
+    `closes_parent`: not asked, because a child of a bracket gives back what its parent trades. IB
+    is not asked for it alone: it would answer for a position that the order never opens.
+    """
 
     not_asked = "not_asked"
     passed = "passed"
     refused = "refused"
     timed_out = "timed_out"
+    closes_parent = "closes_parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,40 @@ class Margin:
     text: str = ""
 
 
+CLOSES_PARENT: Final = Margin(
+    MarginOutcome.closes_parent, text="not asked: closes the parent's position"
+)
+
+
+class Leg(NamedTuple):
+    """A contract of a combination; `ratio` below 0: sold when the combination is bought."""
+
+    con_id: int
+    ratio: int
+
+
+class Move(NamedTuple):
+    """How much of one contract an order may still trade, on one side.
+
+    `group`: only one order of it executes. `family`: the parent of a bracket whose child it is;
+    `covered`: what that parent may still trade of this contract on the other side.
+    """
+
+    con_id: int
+    side: str
+    quantity: Decimal
+    group: str = ""
+    family: str = ""
+    covered: Decimal = ZERO
+
+
 @dataclass(frozen=True, slots=True)
 class ProposedOrder:
     """One order as risk sees it. `sec_type`, `side` and `order_type` in IB's words.
 
     `replaces`: the quantity still working of the order that this one changes; None: a new order.
+    `legs`: of a combination. `group`, `family` and `parent`: as a `Move` has them; the parent as
+    far as it still works, or goes together with this one.
     """
 
     account: str
@@ -70,6 +105,16 @@ class ProposedOrder:
     multiplier: Decimal = Decimal(1)
     outside_rth: bool = False
     replaces: Decimal | None = None
+    legs: tuple[Leg, ...] = ()
+    group: str = ""
+    family: str = ""
+    parent: ProposedOrder | None = None
+
+    @property
+    def terms(self) -> tuple[Any, ...]:
+        """Return what makes another order a duplicate of this one."""
+        prices = (self.limit_price, self.stop_price)
+        return (self.con_id, self.legs, self.side, self.quantity, self.order_type, *prices)
 
     @property
     def sign(self) -> int:
@@ -95,13 +140,25 @@ class Quote:
         return (self.bid + self.ask) / 2
 
 
+class Contract(NamedTuple):
+    """What is known of one contract that an order trades; `sec_type` "": not what it is."""
+
+    name: str
+    symbol: str = ""
+    sec_type: str = ""
+    multiplier: Decimal = Decimal(1)
+    position: Decimal | None = None
+    quote: Quote | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything known at one moment. None: unknown, which is never the same as zero.
 
-    `working_*` and `position` are of the order's instrument, the counts of its account;
-    `alike_age_s` is since the newest order of the same terms. `hours` are open intervals:
-    regular ones, and those with trading outside of them.
+    `position` is of the order's instrument, `contracts` are those of a combination's legs by con
+    id, `working` is all that works of any of them (but not an order that is being changed), the
+    counts are of the account. `alike_age_s` is since the newest order of the same terms. `hours`
+    are open intervals: regular ones, and those with trading outside of them.
     """
 
     limits: Limits
@@ -111,8 +168,8 @@ class Facts:
     armed_until: datetime | None = None
     quote: Quote | None = None
     position: Decimal | None = ZERO
-    working_buy: Decimal = ZERO
-    working_sell: Decimal = ZERO
+    contracts: Mapping[int, Contract] = field(default_factory=dict)
+    working: tuple[Move, ...] = ()
     working_orders: int = 0
     sent_last_s: int = 0
     sent_today: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,6 +24,18 @@ def intervals(text: str | None, zone: str | None) -> Intervals | None:
     except (ValueError, KeyError, OSError):
         return None
     return tuple(spans)
+
+
+def common(each: Sequence[Intervals | None]) -> Intervals | None:
+    """Return when all of them are open; None where that is not known of one, or of none."""
+    known = [hours for hours in each if hours is not None]
+    if not known or len(known) < len(each):
+        return None
+    shared = known[0]
+    for hours in known[1:]:
+        pairs = ((max(a, c), min(b, d)) for a, b in shared for c, d in hours)
+        shared = tuple((opens, closes) for opens, closes in pairs if opens < closes)
+    return shared
 
 
 def _span(text: str, day: str, tz: ZoneInfo) -> tuple[datetime, datetime]:

@@ -20,13 +20,22 @@ from ibcore import db, risk_facts
 from ibcore.clock import monotonic, utcnow
 from ibcore.errors import DatabaseUnavailable
 from ibcore.log import get_logger
-from ibcore.order_states import IntentKind
-from ibcore.risk import Facts, Refusal, assess_margin
+from ibcore.order_states import WORKING, IntentKind
+from ibcore.risk import (
+    CLOSES_PARENT,
+    Beside,
+    Facts,
+    ProposedOrder,
+    Refusal,
+    assess_margin,
+    closes_parent,
+)
 from sidecar.orders import crash, wire
 from sidecar.orders.book import Tracked, tracked_from
 from sidecar.orders.changes import Unchangeable, acknowledged, changed
 from sidecar.orders.engine import Engine
 from sidecar.orders.gate import open_always
+from sidecar.orders.what_if import note_margin
 
 log = get_logger(__name__)
 
@@ -142,22 +151,30 @@ class Sender:
     async def _order(self, conn: db.Connection, row: Row) -> list[Tracked]:
         asked = {"id": row["id"]}
         children = await _run(conn, "order_children", asked) if row["has_children"] else []
-        family = [row, *children]
-        refusals = [await self._refusals(conn, each) for each in family]
+        family, beside, parent = [row, *children], Beside(), risk_facts.proposed(row)
+        refusals = []
+        for each in family:
+            order = risk_facts.proposed(each, parent=None if each is row else parent)
+            refusals.append(await self._refusals(conn, each, order, beside))
+            beside.add(order)
         crash.point("after_risk")
         if any(refusals):
             return await self._refuse(conn, family, refusals)
         return [await self._submitting(conn, each) for each in family]
 
-    async def _refusals(self, conn: db.Connection, row: Row, **more: Any) -> Sequence[Refusal]:
+    async def _refusals(
+        self, conn: db.Connection, row: Row, order: ProposedOrder, beside: Beside
+    ) -> Sequence[Refusal]:
         now = utcnow()
-        facts = await self._facts(conn, row, now)
-        order = risk_facts.proposed(row, **more)
+        facts = beside.added_to(await self._facts(conn, row, now), order)
         refusals = risk_facts.judge(order, facts, now=now)
-        if refusals or facts.limits.margin_check != "on" or row["parent_id"] is not None:
+        if refusals or facts.limits.margin_check != "on":
             return refusals
-        wait_s = float(facts.limits.margin_timeout_s)
-        margin = await self._engine.ask_margin(conn, row, timeout_s=wait_s)
+        margin = CLOSES_PARENT
+        if not closes_parent(order, facts.working):
+            wait_s = float(facts.limits.margin_timeout_s)
+            margin = await self._engine.ask_margin(conn, row, timeout_s=wait_s)
+        await note_margin(conn, row["id"], margin, now=now, fence=self._engine.fence)
         return assess_margin(facts.limits, margin)
 
     async def _facts(self, conn: db.Connection, row: Row, now: datetime) -> Facts:
@@ -202,12 +219,21 @@ class Sender:
         target = self._engine.book.get(row["target_id"])
         if target is None or not acknowledged(target):
             return await self._change(conn, row, row)
+        terms = {**changed(target.row, row), "id": row["id"], "target_id": row["target_id"]}
         left = target.view.quantity - target.view.filled
-        terms = changed(target.row, row)
-        refusals = await self._refusals(conn, {**terms, "id": row["id"]}, replaces=left)
+        order = risk_facts.proposed(terms, replaces=left, parent=self._parent(terms))
+        refusals = await self._refusals(conn, terms, order, Beside())
         if refusals:
             return await self._refuse(conn, [row], [refusals])
         return await self._change(conn, row, terms)
+
+    def _parent(self, row: Mapping[str, Any]) -> ProposedOrder | None:
+        """Return the parent of a child as far as it still works."""
+        parent = self._engine.book.get(row["parent_id"])
+        if parent is None or parent.state not in WORKING:
+            return None
+        left = parent.view.quantity - parent.view.filled
+        return risk_facts.proposed({**parent.row, "quantity": left})
 
     async def _change(
         self, conn: db.Connection, row: Row, terms: Mapping[str, Any]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import anyio
 from ib_async import OrderState
+from psycopg.types.json import Jsonb
 
+from ibcore import db
+from ibcore.order_states import EvidenceKind
 from ibcore.risk import Margin, MarginOutcome
 from sidecar.orders.tap import exact
 
@@ -75,3 +80,16 @@ def as_json(margin: Margin) -> Mapping[str, Any]:
     said = {name: getattr(margin, name) for name in amounts}
     written = {name: None if value is None else str(value) for name, value in said.items()}
     return {"outcome": str(margin.outcome), "text": margin.text, **written}
+
+
+async def note_margin(
+    conn: db.Connection, intent_id: UUID, margin: Margin, *, now: datetime, fence: Mapping[str, Any]
+) -> None:
+    """Keep the answer with the order, in the transaction that lets it go or refuses it."""
+    silent = ("order_id", "perm_id", "status", "code", "state")
+    said = {"at": now, "intent_id": intent_id, "kind": EvidenceKind.what_if}
+    detail = f"{margin.outcome}: {margin.text}" if margin.text else str(margin.outcome)
+    raw = {"detail": detail, "raw": Jsonb(dict(as_json(margin)))}
+    await conn.execute(
+        db.QUERIES["order_event_note"], {**dict.fromkeys(silent), **said, **raw, **fence}
+    )

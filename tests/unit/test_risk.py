@@ -14,22 +14,30 @@ import pytest
 from ibcore.risk import (
     LIMITS,
     REQUIRED_LIVE,
+    Beside,
+    Contract,
     Facts,
+    Leg,
     Limits,
     Margin,
     MarginOutcome,
+    Move,
     ProposedOrder,
     Quote,
     assess,
     assess_margin,
+    closes_parent,
+    effects,
     is_paper,
 )
-from ibcore.risk.hours import intervals
+from ibcore.risk.hours import common, intervals
+from ibcore.risk.moves import multiplier, natural
 
 NOW = datetime(2026, 11, 27, 15, 0, tzinfo=timezone.utc)  # a Friday, 10:00 in New York
 D = Decimal
 ORDER = ProposedOrder("DU1", "SPY", "STK", 756733, "BUY", D(100), "LMT", D("500"))
 QUOTE = Quote(D("499.9"), D("500.1"), D("500"), 1.0)
+BUYS_60 = Move(756733, "BUY", D(60))
 LIVE = {
     "allowed_accounts": "U1",
     "max_quantity": "1000",
@@ -103,7 +111,7 @@ def test_a_plain_paper_order_goes_without_any_limit_set() -> None:
             "max_quote_age_s",
         ),
         ({"max_position": "150"}, {}, {"position": D(60)}, "max_position"),
-        ({"max_position": "150"}, {}, {"working_buy": D(60)}, "max_position"),
+        ({"max_position": "150"}, {}, {"working": (BUYS_60,)}, "max_position"),
         ({"max_position": "150"}, {}, {"position": None}, "max_position"),
         ({"max_daily_loss": "10"}, {}, {"daily_pnl": D(-10)}, "max_daily_loss"),
         ({"max_daily_loss": "10"}, {}, {"daily_pnl": None}, "max_daily_loss"),
@@ -136,7 +144,8 @@ def test_a_refusal_names_the_limit_the_value_and_the_remedy(
         ({"price_collar_percent": "1"}, {"limit_price": D(300)}, {}),
         ({"max_position": "150"}, {"side": "SELL"}, {"position": D(900)}),
         ({"max_daily_loss": "10"}, {"side": "SELL"}, {"daily_pnl": D(-99), "position": D(100)}),
-        ({"max_position": "150"}, {"replaces": D(60)}, {"working_buy": D(60)}),
+        ({"max_position": "150"}, {}, {"working": (BUYS_60._replace(side="SELL"),)}),
+        ({"max_position": "150"}, {}, {"working": (BUYS_60._replace(con_id=1),)}),
         ({"max_working_orders": "3"}, {"replaces": D(60)}, {"working_orders": 3}),
         ({"trading_hours": "market_orders"}, {}, {}),
         ({"no_orders_between": "23:40-00:50"}, {}, {}),
@@ -151,6 +160,137 @@ def test_what_keeps_the_limits_goes(
     limits: dict[str, str], order: dict[str, Any], known: dict[str, Any]
 ) -> None:
     assert assess(an_order(**order), facts(limits, **known), NOW) == ()
+
+
+SPREAD = replace(ORDER, symbol="GOOG", sec_type="BAG", con_id=0, quantity=D(10), limit_price=D(2),
+                 legs=(Leg(11, 1), Leg(12, -3)))  # fmt: skip
+LEG = Contract("GOOG C750", "GOOG", "OPT", D(100), D(0), Quote(D(4), D(5), None, 1.0))
+CHEAP = LEG._replace(name="GOOG C760", quote=Quote(D(1), D("1.5"), None, 3.0, "delayed"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "known", "said"),
+    [
+        ({"max_quantity": "29"}, {}, "max_quantity: 30 of its largest leg; allowed: 29."),
+        ({"max_position": "29"}, {}, "max_position: -30 of GOOG C760 (con id 12) after the fill"),
+        ({"max_notional": "1999"}, {}, "max_notional: 2000.00; allowed: 1999."),
+        ({"denied_instruments": "12"}, {}, "denied_instruments: its leg GOOG C760 (con id 12);"),
+        ({"denied_instruments": "*:OPT"}, {}, "denied_instruments: its leg GOOG C750 (con id 11)"),
+        ({"denied_instruments": "GOOG:BAG"}, {}, "denied_instruments: GOOG:BAG; allowed: all but"),
+        ({"allowed_instruments": "*:BAG,11"}, {}, "allowed_instruments: its leg GOOG C760 (con"),
+        ({"allowed_instruments": "*:OPT"}, {}, "allowed_instruments: GOOG:BAG; allowed: *:OPT."),
+        (
+            {"denied_instruments": "QQQ"},
+            {"contracts": {11: LEG}},
+            "denied_instruments: a leg (con id 12): nobody knows what it is;",
+        ),
+        ({"max_position": "99"}, {"contracts": {11: LEG}}, "max_position: the position of an unkn"),
+        ({"max_daily_loss": "1"}, {"daily_pnl": D(-2)}, "max_daily_loss: -2.00 today;"),
+    ],
+)
+def test_a_combination_is_held_to_every_limit_by_its_legs(
+    limits: dict[str, str], known: dict[str, Any], said: str
+) -> None:
+    told = facts(limits, **({"contracts": {11: LEG, 12: CHEAP}} | known))
+    assert str(assess(SPREAD, told, NOW)[0]).startswith(said)
+
+
+def test_a_combination_goes_where_all_of_its_legs_may() -> None:
+    limits = {"max_quantity": "30", "max_position": "30", "allowed_instruments": "GOOG"}
+    known = facts(limits, contracts={11: LEG, 12: CHEAP})
+    assert assess(SPREAD, known, NOW) == ()
+    closing = {11: LEG._replace(position=D(-10)), 12: CHEAP._replace(position=D(40))}
+    losing = facts({"max_daily_loss": "1"}, daily_pnl=D(-2), contracts=closing)
+    assert assess(SPREAD, losing, NOW) == ()  # every leg of it makes a position smaller
+
+
+def test_a_combination_is_quoted_at_what_its_legs_could_be_traded_at() -> None:
+    known = facts(contracts={11: LEG, 12: CHEAP})
+    assert natural(SPREAD, known) == Quote(D("-0.5"), D(2), None, 3.0, "delayed")
+    assert natural(SPREAD, replace(known, contracts={11: LEG})) is None
+    empty = CHEAP._replace(quote=Quote(D(1), None, None, 1.0))
+    assert natural(SPREAD, replace(known, contracts={11: LEG, 12: empty})) == Quote(
+        None, D(2), None, 1.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "worth"), [((1, 1), 1), ((1, 100), 100), ((50, 50), 50), ((1, None), 100)]
+)
+def test_a_combination_is_worth_its_price_by_the_largest_multiplier_of_its_legs(
+    multipliers: tuple[int | None, ...], worth: int
+) -> None:
+    contracts = {
+        con_id: LEG._replace(multiplier=D(each or 1), sec_type="X" if each else "")
+        for con_id, each in zip((11, 12), multipliers, strict=True)
+    }
+    spread = replace(SPREAD, multiplier=D(100))
+    assert multiplier(spread, facts(contracts=contracts)) == worth
+
+
+CHILD = replace(ORDER, side="SELL", limit_price=D(600), family="P", parent=ORDER)
+
+
+@pytest.mark.parametrize(
+    ("child", "working", "closes"),
+    [
+        ({}, (), True),
+        ({"quantity": D(101)}, (), False),
+        ({"side": "BUY"}, (), False),
+        ({"con_id": 1}, (), False),
+        ({"parent": None}, (), False),
+        ({}, (Move(756733, "SELL", D(100), family="P", covered=D(100)),), True),
+        ({"group": "b"}, (Move(756733, "SELL", D(50), "a", "P", D(100)),), False),
+        ({"group": "b", "quantity": D(50)}, (Move(756733, "SELL", D(50), "a", "P", D(100)),), True),
+    ],
+)
+def test_a_child_needs_no_what_if_only_where_it_gives_back_what_its_parent_opens(
+    child: dict[str, Any], working: tuple[Move, ...], closes: bool
+) -> None:
+    assert closes_parent(replace(CHILD, **child), working) is closes
+
+
+@pytest.mark.parametrize(
+    ("child", "after"),
+    [({}, 0), ({"quantity": D(130)}, -30), ({"side": "BUY"}, 200), ({"parent": None}, -100)],
+)
+def test_a_child_counts_for_what_it_trades_beyond_its_parent(
+    child: dict[str, Any], after: int
+) -> None:
+    beside = Beside()
+    beside.add(ORDER)
+    order = replace(CHILD, **child)
+    (effect,) = effects(order, beside.added_to(facts(), order))
+    assert effect.after == after
+
+
+def test_after_the_days_loss_no_child_makes_a_new_position_possible() -> None:
+    known = facts({"max_daily_loss": "10"}, daily_pnl=D(-10), position=D(0))
+    assert names(CHILD, known) == ["max_daily_loss"]
+
+
+def test_what_goes_beside_an_order_counts_as_if_it_worked() -> None:
+    beside = Beside()
+    beside.add(ORDER)
+    limits = {"max_position": "150", "max_working_orders": "1", "duplicate_window_s": "5"}
+    limits["max_orders_per_day"] = "1"
+    assert names(ORDER, facts(limits)) == []
+    refused = names(ORDER, beside.added_to(facts(limits), ORDER))
+    assert refused == [
+        "max_position", "max_working_orders", "max_orders_per_day", "duplicate_window_s",
+    ]  # fmt: skip
+
+
+def test_hours_of_legs_are_those_in_which_all_are_open() -> None:
+    hour = timedelta(hours=1)
+    day, late = (
+        ((NOW, NOW + 3 * hour),),
+        ((NOW - hour, NOW + hour), (NOW + 2 * hour, NOW + 9 * hour)),
+    )
+    assert common([day, late]) == ((NOW, NOW + hour), (NOW + 2 * hour, NOW + 3 * hour))
+    assert common([day]) == day
+    assert common([day, None]) is None
+    assert common([]) is None
 
 
 def test_a_rate_is_the_one_refusal_that_passes_by_itself() -> None:
@@ -188,9 +328,12 @@ def test_the_accounts_own_limit_is_stronger_than_everybodys() -> None:
 
 
 @pytest.mark.parametrize("outcome", MarginOutcome)
-def test_only_a_what_if_that_passed_lets_the_order_through(outcome: MarginOutcome) -> None:
+def test_only_a_what_if_that_passed_or_is_not_needed_lets_the_order_through(
+    outcome: MarginOutcome,
+) -> None:
     refusals = assess_margin(Limits(margin_check="on"), Margin(outcome))
-    assert (refusals == ()) is (outcome is MarginOutcome.passed)
+    fine = {MarginOutcome.passed, MarginOutcome.closes_parent}
+    assert (refusals == ()) is (outcome in fine)
     assert assess_margin(Limits(), Margin(outcome)) == ()
 
 
