@@ -34,6 +34,7 @@ class IncidentKind(StrEnum):
     sink_down = "sink_down"
     session_down = "session_down"
     lines_out = "lines_out"
+    line_refused = "line_refused"
     competing_session = "competing_session"
     failed_over = "failed_over"
     backup_down = "backup_down"
@@ -63,6 +64,7 @@ SEVERITY: Final[Mapping[IncidentKind, Severity]] = {
     IncidentKind.sink_down: Severity.warning,
     IncidentKind.session_down: Severity.critical,
     IncidentKind.lines_out: Severity.critical,
+    IncidentKind.line_refused: Severity.warning,
     IncidentKind.competing_session: Severity.critical,
     IncidentKind.failed_over: Severity.warning,
     IncidentKind.backup_down: Severity.warning,

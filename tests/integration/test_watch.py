@@ -155,6 +155,35 @@ async def test_a_failed_row_is_tried_again_when_a_person_asks(db_url, listed):
         await eventually(is_state(listed, watch_id, "active"))
 
 
+def told(listed: List) -> dict[str, str | None]:
+    """Return the incidents of refused lines: what they say, and why they are over."""
+    query = (
+        "SELECT jsonb_object_agg(summary, closed_because) FROM ibkeeper.incident"
+        " WHERE kind = 'line_refused'"
+    )
+    return dict(listed.value(query) or {})
+
+
+async def test_a_line_that_is_wanted_and_not_streamed_is_told_until_it_streams(db_url, listed):
+    unknown, streams = listed.add("NOPE"), listed.add("AAPL")
+    what, others = "is on the watch list and not streamed:", "The other lines go on."
+    async with Gateway(SimConfig()) as gateway, sidecar(db_url, gateway.port, lines=1):
+        await eventually(is_state(listed, unknown, "failed"))
+        await eventually(is_state(listed, streams, "active"))
+        extra = listed.add("SPY", priority=200)
+        await eventually(is_state(listed, extra, "over_budget"))
+        assert told(listed) == {
+            f"NOPE STK SMART {what} IB knows no such contract. {others}": None,
+            f"SPY STK SMART {what} all 1 market-data lines are in use. {others}": None,
+        }
+        listed.do("DELETE FROM ibkeeper.watch WHERE id = ANY(%s)", [unknown, streams])
+        await eventually(is_state(listed, extra, "active"))
+    assert set(told(listed).values()) == {
+        "it was taken off the watch list",
+        "the line streams, or another sidecar has it",
+    }
+
+
 async def test_the_market_data_type_is_asked_for_before_the_first_line(db_url, listed):
     watch_id = listed.add("AAPL")
     async with (
