@@ -163,7 +163,7 @@ def test_a_late_report_of_orders_is_of_the_day_it_was_planned_for(db_url: str) -
 
 @pytest.mark.usefixtures("prefect_server", "settings")
 def test_a_late_report_of_the_connection_is_of_the_day_before_it_was_planned(db_url: str) -> None:
-    start("connection-sla", 50 * HOUR, report="daily")
+    start("connection-report", 50 * HOUR, report="daily")
     planned = datetime.now(timezone.utc) - 50 * HOUR
     with psycopg.connect(db_url, row_factory=dict_row) as conn:
         (row,) = conn.execute("SELECT to_ts FROM ibkeeper.sla_report").fetchall()

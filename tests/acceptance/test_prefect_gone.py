@@ -54,6 +54,7 @@ class Prefect:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PROJECT_ROOT": str(ROOT),
             "IBKEEPER_DATABASE_URL": database_url,
         }
 
