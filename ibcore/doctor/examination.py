@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from ibcore import db
 from ibcore.config import Settings
-from ibcore.doctor import alert_targets, database, files, gateway, prefect
+from ibcore.doctor import alert_targets, alpaca, database, disk, files, gateway, prefect
 from ibcore.doctor.finding import Finding, Verdict, failed, skipped
 from ibcore.errors import ConfigRefused
 from ibcore.stack.home import RunFile, read_run
@@ -27,10 +27,12 @@ async def examine(settings: Settings) -> list[Finding]:
     looks: list[Look] = [
         lambda: _gateway(settings, run),
         lambda: _standby(settings),
+        lambda: alpaca.look(settings.alpaca),
         lambda: _database(settings, run),
         lambda: prefect.look(_prefect_api(run)),
         lambda: alert_targets.look(settings.alerts, live=settings.orders.live),
         lambda: to_thread.run_sync(files.look, home),
+        lambda: disk.look(settings, _known_url(settings, run)),
     ]
     found: list[list[Finding]] = [[] for _ in looks]
 
@@ -75,10 +77,21 @@ async def _database(settings: Settings, run: RunFile | None) -> list[Finding]:
         why = "none is set: ibkeeper up will run its own"
         return [skipped(name, why) for name in database.NAMES]
     try:
-        url = run.database_url if run is not None else db.resolve_url(settings)
+        url = _database_url(settings, run)
     except ConfigRefused as unknown:
         return [failed(database.NAMES[0], str(unknown.args[0]), unknown.remedy)]
     return await database.look(url)
+
+
+def _database_url(settings: Settings, run: RunFile | None) -> str:
+    return run.database_url if run is not None else db.resolve_url(settings)
+
+
+def _known_url(settings: Settings, run: RunFile | None) -> str | None:
+    try:
+        return _database_url(settings, run)
+    except ConfigRefused:
+        return None
 
 
 def _prefect_api(run: RunFile | None) -> str | None:

@@ -18,3 +18,11 @@ SELECT current_user::text AS who,
        array(SELECT t.verb || ' ' || t.name
                FROM unnest(%(tables)s::text[], %(verbs)s::text[]) AS t (name, verb)
               WHERE NOT has_table_privilege(format('ibkeeper.%%I', t.name), t.verb)) AS missing;
+
+-- doctor_data_folder --
+-- Where the data of a server on this machine is (a socket or loopback). No row: it is elsewhere, or
+-- this login may not see it.
+SELECT setting FROM pg_settings
+ WHERE name = 'data_directory'
+   AND (inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'
+        OR host(inet_server_addr()) = '::1');

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,10 +16,12 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from ibcore import db, roles
-from ibcore.config import AlertSettings, GatewaySettings
-from ibcore.doctor import alert_targets, database, gateway, prefect
+from ibcore.config import AlertSettings, AlpacaSettings, GatewaySettings, Settings
+from ibcore.doctor import alert_targets, alpaca, database, disk, gateway, prefect
 from ibcore.doctor.finding import Finding
 from ibcore.embedded import Server
+from ibcore.sim.alpaca import Vendor
+from ibcore.sim.alpaca.rules import Rules
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration.gateways import deaf, listening, refusing, rude
 from tests.integration.sim_client import ib_client
@@ -251,6 +254,88 @@ async def test_nobody_to_tell_is_a_warning_and_with_real_money_a_failure(
 ) -> None:
     found = await alert_targets.look(AlertSettings(), live=live)
     assert verdicts(found) == {"alert targets": verdict, "outside heartbeat": "skipped"}
+
+
+def keys_of(vendor: Vendor, **changed: object) -> AlpacaSettings:
+    return AlpacaSettings.model_validate(
+        {
+            "key_id": vendor.rules.key_id,
+            "secret_key": vendor.rules.secret_key,
+            "stream_url": vendor.stream_url,
+            "data_url": vendor.data_url,
+            **changed,
+        }
+    )
+
+
+@pytest.mark.anyio
+async def test_an_alpaca_that_takes_the_keys_is_well_and_no_stream_of_it_is_opened() -> None:
+    async with Vendor(Rules(secret_key=CANARY)) as vendor:
+        found = await alpaca.look(keys_of(vendor))
+        lesser = keys_of(vendor, stock_feed="iex", option_feed="indicative", accept_indicative=True)
+        named = await alpaca.look(lesser)
+        assert vendor.connects == []
+        assert {path.split("?")[1] for path in vendor.asked} == {
+            "symbols=SPY&feed=sip",
+            "symbols=SPY240119C00470000&feed=opra",
+            "symbols=SPY&feed=iex",
+            "symbols=SPY240119C00470000&feed=indicative",
+        }
+    assert verdicts(found) == dict.fromkeys(alpaca.NAMES, "ok")
+    assert [each.seen for each in named[2:]] == [
+        "iex: one exchange of many: a part of the market",
+        "indicative: no quotes of the market: derived by Alpaca, trades 15 minutes late",
+    ]
+    assert CANARY not in str(found)
+
+
+@pytest.mark.anyio
+async def test_keys_that_alpaca_does_not_know_and_a_feed_it_does_not_sell_us_are_told_apart() -> (
+    None
+):
+    async with Vendor(Rules(feeds=frozenset({"sip", "indicative"}))) as vendor:
+        wrong = await alpaca.look(keys_of(vendor, secret_key=CANARY))
+        poor = await alpaca.look(keys_of(vendor))
+    assert verdicts(wrong) == dict(
+        zip(alpaca.NAMES, ("warning", "ok", "skipped", "skipped"), strict=True)
+    )
+    assert "does not know the keys" in wrong[0].seen
+    assert "IBKEEPER_ALPACA__KEY_ID" in wrong[0].remedy
+    assert CANARY not in str(wrong)
+    assert verdicts(poor) == dict(zip(alpaca.NAMES, ("ok", "ok", "ok", "warning"), strict=True))
+    assert "does not permit querying opra" in poor[3].seen
+    assert "__OPTION_FEED" in poor[3].remedy
+
+
+@pytest.mark.anyio
+async def test_an_alpaca_that_is_away_is_a_warning_and_one_that_is_not_set_is_none() -> None:
+    async with Vendor() as vendor:
+        pass
+    away = await alpaca.look(keys_of(vendor))
+    assert verdicts(away) == dict(
+        zip(alpaca.NAMES, ("warning", "warning", "skipped", "skipped"), strict=True)
+    )
+    assert "IBKEEPER_ALPACA__DATA_URL" in away[0].remedy
+    assert "IBKEEPER_ALPACA__STREAM_URL" in away[1].remedy
+    assert verdicts(await alpaca.look(AlpacaSettings())) == {"alpaca": "skipped"}
+
+
+@pytest.mark.anyio
+async def test_a_spool_that_may_outgrow_its_disk_is_told_and_so_is_the_database_beside_it(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "not" / "yet"
+    small = Settings.model_validate({"home": home, "recorder": {"spool_mib": 1}})
+    found = await disk.look(small, postgres_url)
+    assert verdicts(found) == {"spool disk": "ok", "database disk": "ok"}
+    vast = Settings.model_validate({"home": home, "recorder": {"spool_mib": 1 << 40}})
+    found = await disk.look(vast, postgres_url)
+    assert verdicts(found) == {"spool disk": "warning", "database disk": "warning"}
+    assert "IBKEEPER_RECORDER__SPOOL_MIB" in found[0].remedy
+    assert "a spool on the same disk takes, and brings" in found[1].seen
+    assert verdicts(await disk.look(small, None))["database disk"] == "skipped"
+    reader = await disk.look(small, roles.login_url(postgres_url, "reader"))
+    assert verdicts(reader)["database disk"] == "skipped"
 
 
 def test_the_command_tells_all_of_it_and_ends_with_1_when_something_failed(

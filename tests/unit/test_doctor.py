@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ibcore.config import known_names, secret_names
-from ibcore.doctor import clocks, database, files, prefect
+from ibcore.doctor import clocks, database, disk, files, prefect
 from ibcore.doctor.finding import failed, healthy, ok, require_healthy, warning
 from ibcore.doctor.prefect import Access
 from ibcore.errors import ConfigRefused, LiveRefused
@@ -109,6 +109,34 @@ def test_a_state_folder_that_others_look_into_is_told_with_its_remedy(tmp_path: 
     (home / "run.json").chmod(0o600)
     found = {each.name: each for each in files.look(home, toml=home / "no")}
     assert [found[name].verdict for name in ("state folder", "run.json")] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "wanted_mib", "verdict"),
+    [
+        (2048, 2048, "ok"),
+        (2047, 2048, "warning"),
+        (512, 2048, "warning"),
+        (511, 2048, "failed"),
+        (100, 100, "ok"),
+        (99, 100, "failed"),
+    ],
+)
+def test_a_disk_is_judged_by_what_may_come_at_once(
+    free_mib: int, wanted_mib: int, verdict: str
+) -> None:
+    found = disk.judge("d", free_mib << 20, wanted_mib << 20, of="it takes", remedy="Free some.")
+    assert found.verdict == verdict
+    assert found.seen == f"{free_mib:,} MiB are free; it takes {wanted_mib:,} MiB"
+
+
+def test_alpacas_keys_in_a_file_that_others_read_are_told(tmp_path: Path) -> None:
+    toml = tmp_path / "ibkeeper.toml"
+    toml.write_text('[alpaca]\nkey_id = "PK"\nsecret_key = "canary-4711"\n')
+    toml.chmod(0o644)
+    found = files.settings_file(toml)
+    assert (found.verdict, found.remedy) == ("failed", f"chmod 600 {toml}")
+    assert "alpaca.key_id, alpaca.secret_key" in found.seen
 
 
 def test_live_trading_names_the_finding_and_its_remedy() -> None:

@@ -1,4 +1,5 @@
-"""The answers of `GET /v1beta1/options/snapshots`: pages in the order of the symbols."""
+"""The answers of `GET /v1beta1/options/snapshots`, in pages in the order of the symbols, and of
+`GET /v2/stocks/quotes/latest`."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from ibcore.sim.alpaca.rules import OPTION_FEEDS, Rules
+from ibcore.sim.alpaca.rules import OPTION_FEEDS, STOCK_FEEDS, Rules
 
 PATH: Final = "/v1beta1/options/snapshots"
+QUOTES: Final = "/v2/stocks/quotes/latest"
 MOST_SYMBOLS: Final = 100
 
 
@@ -27,7 +29,7 @@ def answer(
     """Answer a request; `target` is path and query, `known` the snapshots by symbol."""
     url = urlsplit(target)
     keys = (headers.get("APCA-API-KEY-ID"), headers.get("APCA-API-SECRET-KEY"))
-    if url.path != PATH:
+    if url.path not in (PATH, QUOTES):
         return _refusal(404, "endpoint not found.")
     if keys != (rules.key_id, rules.secret_key):
         return _refusal(403, "forbidden.")
@@ -35,10 +37,16 @@ def answer(
     symbols = sorted(set(query.get("symbols", "").split(",")) - {""})
     if not symbols or len(symbols) > MOST_SYMBOLS:
         return _refusal(400, "invalid symbols.")
-    feed = query.get("feed", "indicative")
-    if feed not in OPTION_FEEDS & rules.feeds:
+    feeds, usual = (OPTION_FEEDS, "indicative") if url.path == PATH else (STOCK_FEEDS, "sip")
+    feed = query.get("feed", usual)
+    if feed not in feeds & rules.feeds:
         return _refusal(403, f"subscription does not permit querying {feed} data.")
-    return _page(symbols, known, query, rules)
+    return _page(symbols, known, query, rules) if url.path == PATH else _quotes(symbols, known)
+
+
+def _quotes(symbols: list[str], known: Mapping[str, Any]) -> Answer:
+    found = {symbol: known[symbol]["latestQuote"] for symbol in symbols if symbol in known}
+    return Answer(200, json.dumps({"quotes": found}))
 
 
 def _page(
