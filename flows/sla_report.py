@@ -20,11 +20,15 @@ from ibcore.calendar import NEW_YORK, trading_date
 from ibcore.clock import utcnow
 from ibcore.sla import reading
 from ibcore.sla.burning import wanted
-from ibcore.sla.figures import breached, figures
+from ibcore.sla.figures import ROWS_A_SLICE, SLICES, breached, figures
 from ibcore.sla.spans import Span, midnight, without
 
 _DAYS: Final = {"daily": 1, "weekly": 7}
 MOST_INSTRUMENTS: Final = 100
+_SAMPLE: Final = (
+    f"Latency: commit minus receive, of the first {ROWS_A_SLICE} quotes and {ROWS_A_SLICE} trades"
+    f" in each of {SLICES} slices of the scheduled time. Without a row first, then by p99."
+)
 
 
 async def make(kind: str, day: date | None) -> State[Any]:
@@ -71,7 +75,7 @@ async def _show(
     )
     await acreate_markdown_artifact(
         key=f"connection-sla-{kind}-{sidecar}".replace("_", "-"),
-        markdown=f"{text(one)}\n\n{inline(png, caption=title)}\n{coverage(one)}",
+        markdown=f"{text(one)}\n\n{inline(png, caption=title)}\n{instruments(one)}",
         description=f"{sidecar}: {_share(one['availability'])} of the scheduled time",
     )
 
@@ -97,11 +101,19 @@ def text(one: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"| {name} | {value} | {bound} |" for name, value, bound in told)])
 
 
-def coverage(one: Mapping[str, Any]) -> str:
-    """Return the minutes with a quote of each instrument as a markdown table."""
-    lines = ["| instrument | minutes with a quote |", "| --- | --- |"]
-    covered = list(one["coverage"].items())[:MOST_INSTRUMENTS]
-    return "\n".join(lines + [f"| {name} | {share:.1%} |" for name, share in covered])
+def instruments(one: Mapping[str, Any]) -> str:
+    """Return coverage and commit latency of each instrument as a markdown table, worst first."""
+    lines = [
+        "| instrument | minutes with a quote | commit latency p50 | p99 | rows sampled |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    latency, silent = one["latency"], {"sampled": 0, "p50_ms": None, "p99_ms": None}
+    worst = [*(name for name in one["coverage"] if name not in latency), *latency]
+    for name in worst[:MOST_INSTRUMENTS]:
+        of, share = latency.get(name, silent), one["coverage"].get(name, 0.0)
+        told = (_number(of["p50_ms"], " ms"), _number(of["p99_ms"], " ms"), f"{of['sampled']:,}")
+        lines.append(f"| {name} | {share:.1%} | {' | '.join(told)} |")
+    return "\n".join([*lines, "", _SAMPLE])
 
 
 def picture(

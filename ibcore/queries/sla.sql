@@ -110,6 +110,39 @@ SELECT i.id, i.sec_type, coalesce(i.local_symbol, i.symbol) AS local_symbol,
        ) AS b ON true
  ORDER BY minutes, local_symbol;
 
+-- sla_instrument_latency --
+-- Commit minus receive by instrument that is on the watch list, of a bounded sample: of every slice
+-- of the period the first quotes and the first trades, each found by the index on (instrument, ts).
+-- A row's batch is the last of its epoch that begins at or before it.
+WITH watched AS MATERIALIZED (
+     SELECT DISTINCT instrument_id FROM ibkeeper.watch
+      WHERE sidecar = %(sidecar)s AND instrument_id IS NOT NULL
+), sample AS MATERIALIZED (
+     SELECT w.instrument_id, 1000 * extract(epoch FROM b.committed_at - r.recv_ts)::float8 AS ms
+       FROM watched w
+      CROSS JOIN unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS m (begins, ends)
+      CROSS JOIN LATERAL (
+            (SELECT epoch, seq, recv_ts FROM ibkeeper.quote
+              WHERE instrument_id = w.instrument_id AND ts >= m.begins AND ts < m.ends
+              ORDER BY ts, epoch, seq LIMIT %(each)s)
+            UNION ALL
+            (SELECT epoch, seq, recv_ts FROM ibkeeper.trade
+              WHERE instrument_id = w.instrument_id AND ts >= m.begins AND ts < m.ends
+              ORDER BY ts, epoch, seq LIMIT %(each)s)) AS r
+      CROSS JOIN LATERAL (
+            SELECT sidecar, last_seq, committed_at FROM ibkeeper.ingest_batch
+             WHERE epoch = r.epoch AND first_seq <= r.seq
+             ORDER BY first_seq DESC LIMIT 1) AS b
+      WHERE b.last_seq >= r.seq AND b.sidecar = %(sidecar)s
+)
+SELECT coalesce(i.local_symbol, i.symbol) AS local_symbol, s.sampled, s.p50_ms, s.p99_ms
+  FROM (SELECT instrument_id, count(*)::int AS sampled,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(0.0, ms)) AS p50_ms,
+               percentile_cont(0.99) WITHIN GROUP (ORDER BY greatest(0.0, ms)) AS p99_ms
+          FROM sample GROUP BY instrument_id) s
+  JOIN ibkeeper.instrument i ON i.id = s.instrument_id
+ ORDER BY s.p99_ms DESC, local_symbol;
+
 -- sla_observed --
 -- Since when a sidecar is there at all: before that nothing was promised.
 SELECT min(opened_at) AS since FROM ibkeeper.session

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ibcore import db
 from ibcore.config import Settings
 from ibcore.sla import burning, reading
 from ibcore.sla.report import adherence, budget, recovery, uptime
-from ibcore.sla.spans import Span, seconds
+from ibcore.sla.spans import Span, seconds, slices
+
+# The sample by which the latency of an instrument is known: so many rows, however long the period
+# and however many rows it has. A minute and its burst are as likely in it as any other.
+SLICES: Final = 200
+ROWS_A_SLICE: Final = 5  # of quotes, and of trades
 
 
 async def figures(
@@ -32,6 +37,7 @@ async def figures(
         "latency_p50_ms": _middle([row["p50_ms"] for row in minutes]),
         "latency_p99_ms": max((row["p99_ms"] for row in minutes if row["p99_ms"]), default=None),
         "coverage": await _coverage(conn, sidecar, wanted),
+        "latency": await _latency(conn, sidecar, wanted),
     }
 
 
@@ -43,6 +49,14 @@ async def _coverage(conn: db.Connection, sidecar: str, wanted: Sequence[Span]) -
         return {}
     # Of the first and the last minute only a part was promised, and each has a quote.
     return {row["local_symbol"]: min(1.0, row["minutes"] / minutes) for row in found}
+
+
+async def _latency(conn: db.Connection, sidecar: str, wanted: Sequence[Span]) -> dict[str, Any]:
+    """Return by instrument, worst first, p50 and p99 in ms and of how many rows they are."""
+    pieces = slices(wanted, SLICES)
+    about = {"sidecar": sidecar, "begins": [a for a, _ in pieces], "ends": [b for _, b in pieces]}
+    found = await reading.rows(conn, "sla_instrument_latency", about | {"each": ROWS_A_SLICE})
+    return {row.pop("local_symbol"): row for row in found}
 
 
 def breached(one: Mapping[str, Any]) -> int:

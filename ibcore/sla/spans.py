@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from ibcore.calendar import DEFAULT_EXCHANGE, session_hours
@@ -46,6 +47,19 @@ def without(spans: Iterable[Span], cut: Iterable[Span]) -> list[Span]:
 def seconds(spans: Iterable[Span]) -> float:
     """Return how long they are together."""
     return sum((end - begin).total_seconds() for begin, end in union(spans))
+
+
+def slices(spans: Iterable[Span], most: int) -> list[Span]:
+    """Return the same time in about `most` equal pieces, each within one span."""
+    whole = union(spans)
+    each_s = seconds(whole) / most
+    return [piece for span in whole for piece in _cut(span, round(seconds([span]) / each_s))]
+
+
+def _cut(span: Span, pieces: int) -> list[Span]:
+    (begin, end), count = span, max(1, pieces)
+    edges = [begin + (end - begin) * n / count for n in range(count)] + [end]
+    return list(pairwise(edges))
 
 
 def days(begin: date, end: date) -> list[date]:

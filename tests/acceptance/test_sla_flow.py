@@ -70,8 +70,26 @@ def test_a_report_is_an_artifact_with_a_picture_and_a_row(db_url: str) -> None:
     shown = artifact("connection-sla-weekly-main")["data"]
     assert "| availability |" in shown
     assert "](data:image/png;base64," in shown
+    assert (
+        "| instrument | minutes with a quote | commit latency p50 | p99 | rows sampled |" in shown
+    )
     (row,) = ask(db_url, "SELECT * FROM ibkeeper.sla_report")
     assert (row["kind"], (row["to_ts"] - row["from_ts"]).days) == ("weekly", 7)
+
+
+def test_the_table_of_instruments_has_the_worst_first_and_says_what_it_is_a_sample_of() -> None:
+    from flows.sla_report import instruments
+
+    slow = {"sampled": 1500, "p50_ms": 30.0, "p99_ms": 1234.5}
+    quick = {"sampled": 2, "p50_ms": 1.0, "p99_ms": 2.0}
+    made = {"coverage": {"B": 0.0, "A": 0.5, "C": 1.0}, "latency": {"C": slow, "A": quick}}
+    rows = instruments(made).splitlines()
+    assert rows[2:5] == [
+        "| B | 0.0% | none | none | 0 |",
+        "| C | 100.0% | 30.0 ms | 1,234.5 ms | 1,500 |",
+        "| A | 50.0% | 1.0 ms | 2.0 ms | 2 |",
+    ]
+    assert "of the first 5 quotes and 5 trades in each of 200 slices" in rows[-1]
 
 
 @pytest.mark.usefixtures("prefect_server", "settings")

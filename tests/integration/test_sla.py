@@ -18,6 +18,7 @@ from ibcore.sla import burning, reading
 from ibcore.sla.check import findings
 from ibcore.sla.figures import figures
 from ibcore.sla.spans import Span, midnight
+from tests.market_rows import insert
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +143,128 @@ async def test_losses_waits_connects_and_latency_are_those_of_the_rows(
     assert (found["waits"], found["waits_as_promised"]) == (3, 2)
     assert (found["connect_p50_ms"], found["connect_max_ms"]) == (20, 90)
     assert (found["latency_p50_ms"], found["latency_p99_ms"]) == (5, 70)
+
+
+WATCHED = """
+WITH made AS (
+     INSERT INTO ibkeeper.instrument (con_id, symbol, sec_type, exchange, currency)
+     SELECT number, symbol, 'STK', 'SMART', 'USD'
+       FROM unnest('{QUICK,BUSY,MUTE,UNWATCHED}'::text[]) WITH ORDINALITY AS s (symbol, number)
+     RETURNING id, symbol)
+INSERT INTO ibkeeper.watch (symbol, instrument_id)
+SELECT symbol, id FROM made WHERE symbol <> 'UNWATCHED'"""
+BATCH = """
+INSERT INTO ibkeeper.ingest_batch (spool, batch, sidecar, epoch, first_seq, last_seq, rows,
+                                   sealed_at, committed_at)
+VALUES (gen_random_uuid(), 1, %s, %s, %s, %s, 50, %s, %s)"""
+RAW = """
+SELECT i.symbol, r.kind, r.ts, r.epoch, r.seq, b.sidecar,
+       extract(epoch FROM b.committed_at - r.recv_ts)::float8 * 1000 AS ms
+  FROM (SELECT 'quote' AS kind, instrument_id, ts, recv_ts, epoch, seq FROM ibkeeper.quote
+        UNION ALL
+        SELECT 'trade', instrument_id, ts, recv_ts, epoch, seq FROM ibkeeper.trade) r
+  JOIN ibkeeper.instrument i ON i.id = r.instrument_id
+  LEFT JOIN ibkeeper.ingest_batch b
+    ON b.epoch = r.epoch AND r.seq BETWEEN b.first_seq AND b.last_seq
+ ORDER BY r.ts, r.epoch, r.seq"""
+HEAD = {"provider": "ib", "quality": "live", "tick_type": 1}
+KINDS: dict[str, dict[str, Any]] = {
+    "quote": {"bid": 1.0},
+    "trade": {"price": 1.0, "source": "last"},
+}
+
+
+def record(url: str, dice: random.Random, opens: datetime) -> None:
+    """Record a day of two sidecars, in batches of 50 rows; one batch is forgotten for its age."""
+    with psycopg.connect(url, autocommit=True) as made:
+        made.execute(WATCHED)
+        ids = dict(made.execute("SELECT symbol, id FROM ibkeeper.instrument").fetchall())
+        for epoch, sidecar in ((7, "main"), (8, "other")):
+            at = [
+                (opens + timedelta(seconds=second), ids[name], dice.choice(list(KINDS)))
+                for name in ("QUICK", "BUSY", "UNWATCHED")
+                for second in [dice.uniform(-600, 24_000) for _ in range(400)]
+                + [dice.uniform(300, 400) for _ in range(300 if name == "BUSY" else 0)]
+            ]
+            numbered = list(enumerate(sorted(at), 1))
+            for kind, more in KINDS.items():
+                own = {"epoch": epoch} | HEAD | more
+                rows = [
+                    {"ts": ts, "recv_ts": ts, "instrument_id": one, "seq": seq} | own
+                    for seq, (ts, one, of) in numbered
+                    if of == kind
+                ]
+                insert(made, kind, rows)
+            for first, (ts, _, _) in numbered[49::50]:
+                # Now and then the clock was set back, and a row is committed before it came.
+                committed = ts + timedelta(seconds=dice.uniform(-0.5, 4))
+                if first != 500:
+                    made.execute(BATCH, [sidecar, epoch, first - 49, first, ts, committed])
+
+
+async def raw(conn: db.Connection) -> list[dict[str, Any]]:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(RAW)
+        return await cursor.fetchall()
+
+
+def by_hand(rows: list[dict[str, Any]], opens: datetime) -> dict[str, list[float]]:
+    """Return the latencies by instrument of the first five rows a kind in each 117 s of the day."""
+    taken: dict[tuple[Any, ...], int] = {}
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        slot = (row["ts"] - opens) // timedelta(seconds=117)
+        place = (row["symbol"], row["kind"], slot)
+        taken[place] = taken.get(place, 0) + 1
+        if 0 <= slot < 200 and taken[place] <= 5 and row["sidecar"] == "main":
+            found.setdefault(row["symbol"], []).append(max(0.0, row["ms"]))
+    return found
+
+
+def quantile(values: list[float], share: float) -> float:
+    place, ordered = share * (len(values) - 1), sorted(values)
+    low = ordered[int(place)]
+    return low + (ordered[min(int(place) + 1, len(values) - 1)] - low) * (place % 1)
+
+
+async def test_the_latency_of_an_instrument_is_that_of_a_sample_taken_by_hand(
+    db_url: str, conn: db.Connection, dice: random.Random
+) -> None:
+    span = days("2026-11-24", "2026-11-24")
+    opens = datetime(2026, 11, 24, 14, 30, tzinfo=timezone.utc)
+    record(db_url, dice, opens)
+    await conn.execute(SESSION, [span[0], span[0], span[1], 20])
+    settings = Settings(gateway={"nightly_reset": "", "weekly_login": ""})
+    found = (await figures(conn, "main", span, settings=settings))["latency"]
+    wanted = by_hand(await raw(conn), opens)
+    assert list(found) == sorted(found, key=lambda name: -found[name]["p99_ms"])
+    assert set(found) == {"QUICK", "BUSY"}
+    for name, one in found.items():
+        assert one["sampled"] == len(wanted[name])
+        assert one["p50_ms"] == pytest.approx(quantile(wanted[name], 0.5), abs=1e-6)
+        assert one["p99_ms"] == pytest.approx(quantile(wanted[name], 0.99), abs=1e-6)
+    assert found["BUSY"]["sampled"] < 400  # of its burst no more than any other slice has
+
+
+async def test_the_sample_is_found_by_indexes_however_many_rows_there_are(
+    db_url: str, conn: db.Connection, dice: random.Random
+) -> None:
+    opens = datetime(2026, 11, 24, 14, 30, tzinfo=timezone.utc)
+    record(db_url, dice, opens)
+    await conn.execute(
+        "INSERT INTO ibkeeper.quote (ts, recv_ts, instrument_id, seq, epoch, provider, quality,"
+        " tick_type) SELECT %s + g * interval '1 s', %s, 1, 10000 + g, 7, 'ib', 'live', 1"
+        " FROM generate_series(1, 20000) AS g",
+        [opens, opens],
+    )
+    await conn.execute("ANALYZE ibkeeper.quote, ibkeeper.trade, ibkeeper.ingest_batch")
+    asked = {"sidecar": "main", "begins": [opens], "ends": [opens + timedelta(hours=1)], "each": 5}
+    explained = b"EXPLAIN " + db.QUERIES["sla_instrument_latency"]
+    cursor = await conn.execute(explained, asked)
+    plan = "\n".join(line for (line,) in await cursor.fetchall())
+    assert "Index Scan Backward using ingest_batch_epoch_first_seq_idx" in plan
+    assert "Seq Scan on quote" not in plan
+    assert "Seq Scan on ingest_batch" not in plan
 
 
 def incidents(url: str) -> list[dict[str, Any]]:

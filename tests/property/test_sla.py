@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from ibcore.calendar import NEW_YORK
 from ibcore.incidents import IncidentKind, Severity
 from ibcore.sla.check import Facts, findings, to_close, to_open
 from ibcore.sla.report import adherence, announced, burns, scheduled, uptime
-from ibcore.sla.spans import Span, market, midnight, seconds, shared, union, without
+from ibcore.sla.spans import Span, market, midnight, seconds, shared, slices, union, without
 from ibcore.windows import windows
 
 ZERO = datetime(2026, 11, 23, tzinfo=timezone.utc)
@@ -38,6 +39,17 @@ def test_spans_are_sets_of_moments(left: list[Span], right: list[Span]) -> None:
     assert moments(shared(left, right)) == moments(left) & moments(right)
     assert moments(without(left, right)) == moments(left) - moments(right)
     assert seconds(left) == len(moments(left))
+
+
+@given(SPANS, st.integers(1, 40))
+def test_slices_are_the_same_time_in_pieces_of_about_one_length(
+    spans: list[Span], most: int
+) -> None:
+    pieces, whole = slices(spans, most), union(spans)
+    assert union(pieces) == whole
+    assert pieces == sorted(pieces)
+    assert all(one[1] <= other[0] for one, other in pairwise(pieces))
+    assert len(whole) <= len(pieces) <= most + len(whole)
 
 
 def day(text: str) -> Span:
