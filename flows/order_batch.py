@@ -31,7 +31,7 @@ from ibcore.batch import csv_file
 from ibcore.batch.csv_file import BatchRefused
 from ibcore.batch.line import OrderLine
 from ibcore.batch.preview import Preview, refuse_refused, totals
-from ibcore.batch.submit import Batch
+from ibcore.batch.submit import Batch, traded
 from ibcore.errors import IbkeeperError
 from ibcore.form import in_order
 from ibcore.order_states import TERMINAL
@@ -212,12 +212,11 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return an order as a person reads it."""
-    what = row["local_symbol"] or row["symbol"]
     numbers = ("filled", "average_price", "commission", "slippage")
     return {
         "line": row["line"],
         "kind": row["kind"],
-        "order": f"{row['side']} {row['quantity'].normalize():f} {what} {row['order_type']}",
+        "order": f"{row['side']} {row['quantity'].normalize():f} {traded(row)} {row['order_type']}",
         "state": row["state"],
         **{n: None if row[n] is None else round(float(row[n]), 6) for n in numbers},
         "reason": row["reason"] or "",

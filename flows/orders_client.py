@@ -12,7 +12,7 @@ from ibcore import config, db, roles
 from ibcore.batch import instruments, preview, report, submit
 from ibcore.batch.line import OrderLine
 from ibcore.batch.preview import WHAT_IF, Preview
-from ibcore.batch.submit import Batch, Order, Submitted
+from ibcore.batch.submit import Batch, Submitted
 from ibcore.clock import monotonic
 from ibcore.config import Settings
 
@@ -41,8 +41,7 @@ class OrdersClient:
         name = self._settings.sidecar.name
         async with self._opened() as conn:
             found = await submit.account_of(conn, account)
-            ids = await instruments.find(conn, lines, sidecar=name)
-        orders = [Order(line, each) for line, each in zip(lines, ids, strict=True)]
+            orders = await instruments.find(conn, lines, sidecar=name)
         return Batch(key, found, orders, by, ttl_s)
 
     async def is_known(self, batch: Batch) -> bool:

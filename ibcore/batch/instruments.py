@@ -7,7 +7,7 @@ somebody removes it (`ibkeeper watch rm`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from ibcore import db
 from ibcore.batch.csv_file import BatchRefused
 from ibcore.batch.line import OrderLine
+from ibcore.batch.submit import Order
 from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
 
@@ -32,13 +33,13 @@ async def find(
     sidecar: str,
     within_s: float = 15.0,
     quote_s: float = 5.0,
-) -> list[int]:
-    """Return the instrument id of every line, or raise BatchRefused naming the lines without.
+) -> list[Order]:
+    """Return every line with its instrument, or raise BatchRefused naming the lines without.
 
-    Waits up to `within_s` for the sidecar to find them, and up to `quote_s` for their quotes: a
-    quote that does not come is for risk to judge.
+    A combination has that of each leg. Waits up to `within_s` for the sidecar to find them, and up
+    to `quote_s` for their quotes: a quote that does not come is for risk to judge.
     """
-    specs = [line.contract for line in lines]
+    specs = [spec for line in lines for spec in line.contracts]
     for spec in dict.fromkeys(specs):
         await _watch(conn, sidecar, spec)
     found: Mapping[ContractSpec, dict[str, Any]] = {}
@@ -51,28 +52,42 @@ async def find(
         if known and (quoted or waited > quote_s):
             break
         await anyio.sleep(LOOK_S)
-    return _ids(specs, found)
+    return _orders(lines, found)
 
 
 def _streams(row: Mapping[str, Any]) -> bool:
     return row["state"] in {"pending", "active"}
 
 
-def _ids(specs: Sequence[ContractSpec], found: Mapping[ContractSpec, dict[str, Any]]) -> list[int]:
-    ids, missing = [], []
-    for number, spec in enumerate(specs, 1):
-        row = found.get(spec)
-        if row is not None and row["instrument_id"]:
-            ids.append(int(row["instrument_id"]))
-        else:
-            why = (row or {}).get("reason") or "the sidecar has not found it: is it running?"
-            missing.append(f"line {number}, {spec}: {why}")
+def _orders(
+    lines: Sequence[OrderLine], found: Mapping[ContractSpec, dict[str, Any]]
+) -> list[Order]:
+    missing = [
+        text for number, line in enumerate(lines, 1) for text in _missing(number, line, found)
+    ]
     if missing:
         raise BatchRefused(
             "These instruments are not known. " + "; ".join(missing) + ".",
             remedy="Nothing was sent. Correct the lines; see `ibkeeper status` and `watch ls`.",
         )
-    return ids
+    return [_order(line, [found[spec] for spec in line.contracts]) for line in lines]
+
+
+def _missing(
+    number: int, line: OrderLine, found: Mapping[ContractSpec, dict[str, Any]]
+) -> Iterator[str]:
+    for place, spec in enumerate(line.contracts, 1):
+        row = found.get(spec) or {}
+        if not row.get("instrument_id"):
+            leg = f", column legs, leg {place}" if line.legs else ""
+            why = row.get("reason") or "the sidecar has not found it: is it running?"
+            yield f"line {number}{leg}, {spec}: {why}"
+
+
+def _order(line: OrderLine, rows: Sequence[Mapping[str, Any]]) -> Order:
+    if line.legs:
+        return Order(line, None, tuple(row["con_id"] for row in rows))
+    return Order(line, int(rows[0]["instrument_id"]))
 
 
 async def _watch(conn: db.Connection, sidecar: str, spec: ContractSpec) -> None:

@@ -1,59 +1,17 @@
-"""One order as a person writes it: a row of the form in Prefect's UI, or of a CSV file.
-
-Text that reaches IB's wire is held to plain letters and digits: a NUL in a symbol would end the
-field and write the next one. Numbers are plain decimals in ASCII: no NaN, no exponent, no
-digits of other scripts.
-"""
+"""One order as a person writes it: a row of the form in Prefect's UI, or of a CSV file."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from ibcore.batch.legs import EXAMPLE, LegLine, parse_legs, written
+from ibcore.batch.values import Algo, AlgoParams, Code, Group, Price, Quantity, Symbol
 from ibcore.domain import ContractSpec
 from ibcore.form import in_order
-
-_PLAIN: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
-
-
-def plain_number(value: object) -> object:
-    """Turn what stands for a plain decimal number into one; leave None alone."""
-    if value is None or isinstance(value, Decimal):
-        return value
-    if isinstance(value, bool):
-        raise ValueError("is no number")
-    text = f"{Decimal(repr(value)):f}" if isinstance(value, float) else str(value).strip()
-    if not _PLAIN.fullmatch(text):
-        raise ValueError("is no plain number, such as 100 or 0.25")
-    return Decimal(text)
-
-
-_READ: Final = BeforeValidator(plain_number)
-_AS_TEXT: Final = PlainSerializer(str, when_used="json")
-_MORE_THAN_0: Final = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
-_ANY: Final = WithJsonSchema({"type": "number"})
-Quantity = Annotated[Decimal, _READ, _AS_TEXT, _MORE_THAN_0, Field(gt=0)]
-Price = Annotated[Decimal, _READ, _AS_TEXT, _ANY]
-Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .]{0,15}$")]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{0,16}$")]
-Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,32}$")]
-Algo = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,32}$")]
-_TAG: Final = r"[A-Za-z0-9]{1,40}=[A-Za-z0-9 .:/_+-]{1,40}"
-AlgoParams = Annotated[str, Field(pattern=rf"^({_TAG}(; ?{_TAG}){{0,19}})?$")]
 
 LIMITED: Final = frozenset({"LMT", "STP LMT"})
 STOPPED: Final = frozenset({"STP", "STP LMT"})
@@ -69,7 +27,8 @@ class OrderLine(BaseModel):
     )
     side: Literal["BUY", "SELL"] = Field(title="Side", description="BUY or SELL.")
     quantity: Quantity = Field(
-        title="Quantity", description="Shares, or contracts of options and futures; above 0."
+        title="Quantity",
+        description="Shares, contracts of options and futures, or combinations; above 0.",
     )
     order_type: Literal["MKT", "LMT", "STP", "STP LMT", "TRAIL"] = Field(
         "LMT",
@@ -107,8 +66,10 @@ class OrderLine(BaseModel):
     outside_rth: bool = Field(
         False, title="Outside regular hours", description="May fill before the open or after."
     )
-    sec_type: Literal["STK", "OPT", "FUT", "CASH", "FOP"] = Field(
-        "STK", title="Kind", description="STK stock or ETF, OPT option, FUT future, CASH currency."
+    sec_type: Literal["STK", "OPT", "FUT", "CASH", "FOP", "BAG"] = Field(
+        "STK",
+        title="Kind",
+        description="STK stock or ETF, OPT option, FUT future, CASH currency, BAG combination.",
     )
     expiry: Annotated[str, Field(pattern=r"^([0-9]{6}([0-9]{2})?)?$")] = Field(
         "",
@@ -131,6 +92,14 @@ class OrderLine(BaseModel):
     )
     trading_class: Code = Field(
         "", title="Trading class", description="Such as SPXW; usually empty."
+    )
+    legs: str = Field(
+        "",
+        max_length=500,
+        title="Legs",
+        description="Of BAG: +1 GOOG 20261218 C 750; -1 GOOG 20261218 C 760. Signed contracts (or"
+        " shares) of each leg in one combination; + is bought when the combination is.",
+        validate_default=True,
     )
     parent: int | None = Field(
         None,
@@ -202,6 +171,16 @@ class OrderLine(BaseModel):
             raise ValueError(f"has no meaning: {kind} has none")
         return value
 
+    @field_validator("legs")
+    @classmethod
+    def _whole_combination(cls, value: str, info: ValidationInfo) -> str:
+        kind = info.data.get("sec_type")
+        if kind == "BAG" and not value.strip():
+            raise ValueError(f"is missing: BAG needs it, such as {EXAMPLE}")
+        if kind not in {"BAG", None} and value.strip():
+            raise ValueError(f"has no meaning: {kind} has none; a combination is of sec_type BAG")
+        return written(parse_legs(value)) if value.strip() else ""
+
     @field_validator("algo_params")
     @classmethod
     def _of_an_algo(cls, value: str, info: ValidationInfo) -> str:
@@ -223,8 +202,32 @@ class OrderLine(BaseModel):
         return {name: value.strip() for name, value in pairs} or None
 
     @property
+    def combination(self) -> tuple[LegLine, ...]:
+        """Return the legs of a combination; none: it is an instrument."""
+        return parse_legs(self.legs) if self.legs else ()
+
+    @property
+    def contracts(self) -> tuple[ContractSpec, ...]:
+        """Return what the line trades, as the watch list spells it: its legs, or the one."""
+        return tuple(self._leg(leg) for leg in self.combination) or (self.contract,)
+
+    def _leg(self, leg: LegLine) -> ContractSpec:
+        listed = leg.sec_type == "STK"
+        return ContractSpec(
+            symbol=leg.symbol,
+            sec_type=leg.sec_type,
+            exchange=self.exchange,
+            currency=self.currency,
+            primary_exchange=self.primary_exchange if listed else "",
+            expiry=leg.expiry,
+            strike=float(leg.strike or 0),
+            right=leg.right,
+            trading_class="" if listed else self.trading_class,
+        )
+
+    @property
     def contract(self) -> ContractSpec:
-        """Return what the line trades, as the watch list spells it."""
+        """Return the line's own instrument, as the watch list spells it."""
         return ContractSpec(
             symbol=self.symbol,
             sec_type=self.sec_type,
@@ -239,7 +242,8 @@ class OrderLine(BaseModel):
 
     def __str__(self) -> str:
         price = self.limit_price or self.stop_price or ""
-        said = f"{self.side} {self.quantity:f} {self.contract} {self.order_type} {price}".strip()
+        what = f"{self.contract} ({self.legs})" if self.legs else self.contract
+        said = f"{self.side} {self.quantity:f} {what} {self.order_type} {price}".strip()
         after = f" after line {self.parent}" if self.parent else ""
         group = f" in {self.oca_group}" if self.oca_group else ""
         return f"{said}{after}{group}{self.algo and f' by {self.algo}'}"

@@ -5,7 +5,7 @@ A preview reserves nothing: the sidecar checks again, against committed facts, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,21 +16,27 @@ from ibcore import db, risk_facts
 from ibcore.batch.csv_file import BatchRefused
 from ibcore.batch.submit import Batch, Order, intent_values, refuse_lost_children
 from ibcore.clock import utcnow
-from ibcore.risk import Beside, MarginOutcome, ProposedOrder, is_paper
+from ibcore.risk import Beside, Facts, MarginOutcome, ProposedOrder, effects, is_paper
 from ibcore.risk.exposure import notional_of
+from ibcore.risk.refusal import shown
 
 WHAT_IF: Final = "what_if"
 _NOBODY: Final = UUID(int=0)
+_COMBINATION: Final = {"con_id": None, "multiplier": None}
 
 
 class Preview(NamedTuple):
-    """One line as risk sees it; `notional` None: unknown. `margin` is IB's answer, if asked."""
+    """One line as risk sees it; `notional` None: unknown. `margin` is IB's answer, if asked.
+
+    `legs` says of each leg of a combination what it does to its contract.
+    """
 
     line: int
     order: str
     notional: Decimal | None
     mid: Decimal | None
     refusals: tuple[str, ...]
+    legs: tuple[str, ...] = ()
     margin: Mapping[str, Any] | None = None
 
     def as_row(self) -> dict[str, Any]:
@@ -41,6 +47,7 @@ class Preview(NamedTuple):
             "order": self.order,
             "notional": None if self.notional is None else float(round(self.notional, 2)),
             "mid": None if self.mid is None else float(self.mid),
+            "legs": "; ".join(self.legs),
             "risk": "; ".join(self.refusals) or "accepted",
             "what-if": _what_if(margin),
             "initial margin after": _float(margin.get("initial_after")),
@@ -50,13 +57,15 @@ class Preview(NamedTuple):
 
 async def rows_of(conn: db.Connection, batch: Batch) -> list[dict[str, Any]]:
     """Return each line as its intent's row will be, with what is known of its instrument."""
-    ids = [order.instrument_id for order in batch.orders]
+    ids = [order.instrument_id for order in batch.orders if order.instrument_id is not None]
     with db.translated():
         async with conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(db.QUERIES["batch_instrument"], {"ids": ids})
             known = {row.pop("id"): row for row in await cursor.fetchall()}
     return [
-        intent_values(batch, order, number) | known[order.instrument_id] | _place(order)
+        intent_values(batch, order, number)
+        | known.get(order.instrument_id, _COMBINATION)
+        | _place(order)
         for number, order in enumerate(batch.orders, 1)
     ]
 
@@ -101,8 +110,28 @@ async def preview(
             beside.add(order)
         mid = facts.quote.mid if facts.quote else None
         text = str(batch.orders[number - 1].line)
-        found.append(Preview(number, text, notional_of(order, facts), mid, refusals, margin))
+        worth, legs = notional_of(order, facts), tuple(_legs(order, facts))
+        found.append(Preview(number, text, worth, mid, refusals, legs, margin))
     return found
+
+
+def _legs(order: ProposedOrder, facts: Facts) -> Iterator[str]:
+    """Yield each leg of a combination: side, contract, its quote, its position before and after."""
+    if not order.legs:
+        return
+    for effect in effects(order, facts):
+        contract = facts.contracts.get(effect.move.con_id)
+        quote = contract.quote if contract is not None else None
+        touch = f"{_price(quote.bid)}/{_price(quote.ask)}" if quote is not None else "no quote"
+        held = "unknown" if effect.held is None else shown(effect.held)
+        yield (
+            f"{effect.move.side} {shown(effect.move.quantity)} {effect.name} at {touch},"
+            f" {held} held, {shown(effect.after)} after"
+        )
+
+
+def _price(price: Decimal | None) -> str:
+    return "-" if price is None else shown(price)
 
 
 def _proposed(rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> ProposedOrder:

@@ -29,10 +29,30 @@ class BatchConflict(BatchRefused):
 
 
 class Order(NamedTuple):
-    """A line with the instrument that the sidecar found for it."""
+    """A line with the instrument that the sidecar found for it; None: a combination, by its legs.
+
+    `con_ids` are those of the legs, in their order.
+    """
 
     line: OrderLine
-    instrument_id: int
+    instrument_id: int | None
+    con_ids: tuple[int, ...] = ()
+
+    @property
+    def legs(self) -> list[dict[str, Any]] | None:
+        """Return the legs as the intent's row has them; None: it is an instrument."""
+        legs = self.line.combination
+        if not legs:
+            return None
+        return [
+            {
+                "con_id": con_id,
+                "ratio": abs(leg.ratio),
+                "action": "BUY" if leg.ratio > 0 else "SELL",
+                "exchange": self.line.exchange,
+            }
+            for leg, con_id in zip(legs, self.con_ids, strict=True)
+        ]
 
 
 class Batch(NamedTuple):
@@ -48,8 +68,13 @@ class Batch(NamedTuple):
     @property
     def body_hash(self) -> str:
         """Return what tells this body from another one of the same key."""
-        lines = [order.line.model_dump(mode="json") for order in self.orders]
+        lines = [_body(order.line) for order in self.orders]
         return hashlib.sha256(orjson.dumps([self.account, lines])).hexdigest()
+
+
+def _body(line: OrderLine) -> dict[str, Any]:
+    """Return what a line says; a batch from before there were legs keeps its hash."""
+    return line.model_dump(mode="json", exclude=None if line.legs else {"legs"})
 
 
 class Submitted(NamedTuple):
@@ -86,6 +111,7 @@ async def _insert(conn: db.Connection, batch: Batch, batch_id: UUID) -> int:
             # IB knows one name for all batches and days: a group must not meet its namesake.
             "oca_group": f"{line.oca_group}.{batch_id.hex[:12]}" if line.oca_group else None,
             "algo_params": Jsonb(tags) if tags else None,
+            "legs": Jsonb(order.legs) if order.legs else None,
         }
         for row in await _rows(conn, "batch_intent_insert", values):
             ids[number] = row["id"]
@@ -134,6 +160,12 @@ async def account_of(conn: db.Connection, account: str, *, sidecar: str | None =
 async def orders(conn: db.Connection, key: str) -> list[dict[str, Any]]:
     """Return one row an intent of the batch, by line."""
     return await _rows(conn, "batch_orders", {"key": key})
+
+
+def traded(row: Mapping[str, Any]) -> str:
+    """Return what an order of `orders` trades, as a person reads it."""
+    legs = f" ({row['legs']})" if row["legs"] else ""
+    return f"{row['local_symbol'] or row['symbol']}{legs}"
 
 
 async def recent(conn: db.Connection, *, limit: int = 20) -> list[dict[str, Any]]:
@@ -219,7 +251,7 @@ def intent_values(batch: Batch, order: Order, number: int) -> dict[str, Any]:
     return {
         **values,
         "parent_id": None,
-        "legs": None,
+        "legs": order.legs,
         "oca_group": line.oca_group or None,
         "algo": line.algo or None,
         "algo_params": line.algo_tags,

@@ -14,7 +14,7 @@ from ibcore import config, db
 from ibcore.batch import csv_file, instruments, preview, submit
 from ibcore.batch.csv_file import BatchRefused
 from ibcore.batch.preview import Preview, refuse_refused, totals
-from ibcore.batch.submit import Batch, Order
+from ibcore.batch.submit import Batch
 from ibcore.cli.database import Reason, whoever, with_database
 from ibcore.clock import monotonic
 from ibcore.risk import is_paper
@@ -43,8 +43,7 @@ def submit_(
 
     async def work(conn: db.Connection) -> tuple[Batch, bool, list[Preview]]:
         named = await submit.account_of(conn, account)
-        ids = await instruments.find(conn, lines, sidecar=config.load().sidecar.name)
-        orders = [Order(line, each) for line, each in zip(lines, ids, strict=True)]
+        orders = await instruments.find(conn, lines, sidecar=config.load().sidecar.name)
         batch = Batch(key, named, orders, who, valid)
         known = await submit.is_known(conn, batch)
         live = config.load().orders.live
@@ -54,6 +53,8 @@ def submit_(
     batch, known, found = with_database("orders", work)
     for each in found:
         typer.echo(f"{each.line:>4}  {each.order:<44} {'; '.join(each.refusals) or 'accepted'}")
+        for leg in each.legs:
+            typer.echo(f"      {leg}")
     if not known:
         typer.echo(totals(batch, found))
     if not send:
@@ -140,10 +141,11 @@ def resolve(
 
 def order_line(row: dict[str, Any]) -> str:
     """Return one order as a person reads it."""
-    what = row["local_symbol"] or row["symbol"]
     price = "" if row["average_price"] is None else f" at {row['average_price'].normalize():f}"
     filled = f"{row['filled'].normalize():f}{price}"
-    order = f"{row['side']} {row['quantity'].normalize():f} {what} {row['order_type']}"
+    order = (
+        f"{row['side']} {row['quantity'].normalize():f} {submit.traded(row)} {row['order_type']}"
+    )
     kind = "" if row["kind"] == "new" else f"{row['kind']} "
     return f"{row['line']:>4}  {kind}{order:<40} {row['state']:<10} {filled}  {row['reason'] or ''}"
 

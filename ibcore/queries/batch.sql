@@ -28,9 +28,17 @@ SELECT %(batch_id)s, %(line)s, 'new', NULL, %(parent_id)s::uuid, %(account)s,
        %(algo_params)s::jsonb, %(not_before)s::timestamptz,
        greatest(clock_timestamp(), %(not_before)s::timestamptz)
        + make_interval(secs => %(ttl_s)s),
-       (SELECT CASE WHEN q.bid IS NULL OR q.ask IS NULL THEN q.last
-                    ELSE (q.bid + q.ask) / 2 END
-          FROM ibkeeper.quote_latest q WHERE q.instrument_id = %(instrument_id)s::int)
+       coalesce(
+           (SELECT CASE WHEN q.bid IS NULL OR q.ask IS NULL THEN q.last
+                        ELSE (q.bid + q.ask) / 2 END
+              FROM ibkeeper.quote_latest q WHERE q.instrument_id = %(instrument_id)s::int),
+           -- Of a combination: by the mids of its legs, once there is one of each.
+           (SELECT CASE WHEN bool_and(q.bid IS NOT NULL AND q.ask IS NOT NULL)
+                        THEN sum((q.bid + q.ask) / 2 * (l.leg ->> 'ratio')::int
+                                 * CASE l.leg ->> 'action' WHEN 'BUY' THEN 1 ELSE -1 END) END
+              FROM jsonb_array_elements(%(legs)s::jsonb) AS l(leg)
+              LEFT JOIN ibkeeper.instrument n ON n.con_id = (l.leg ->> 'con_id')::bigint
+              LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = n.id))
 ON CONFLICT (batch_id, line) DO NOTHING
 RETURNING id;
 
@@ -76,7 +84,15 @@ SELECT id FROM ibkeeper.order_intent
 -- One row a line, as a person reads it.
 SELECT id, line, kind, account, symbol, sec_type, local_symbol, side, quantity, order_type,
        limit_price, stop_price, tif, state, reason, filled, average_price, commission, slippage,
-       mid_at_intent, sent_at, state_at, target_id
+       mid_at_intent, sent_at, state_at, target_id,
+       (SELECT string_agg(format('%%s%%s %%s', CASE l.leg ->> 'action' WHEN 'BUY' THEN '+' ELSE '-' END,
+                                 l.leg ->> 'ratio',
+                                 coalesce(n.local_symbol, 'con id ' || (l.leg ->> 'con_id'))),
+                          '; ' ORDER BY l.place)
+          FROM ibkeeper.order_intent i
+         CROSS JOIN LATERAL jsonb_array_elements(i.legs) WITH ORDINALITY AS l(leg, place)
+          LEFT JOIN ibkeeper.instrument n ON n.con_id = (l.leg ->> 'con_id')::bigint
+         WHERE i.id = v_order.id) AS legs
   FROM ibkeeper.v_order
  WHERE batch = %(key)s
  ORDER BY line;
@@ -100,9 +116,10 @@ SELECT account, sidecar, at FROM ibkeeper.account_state
 -- batch_instruments --
 -- What the sidecar made of the lines that were put on its watch list.
 SELECT w.symbol, w.sec_type, w.exchange, w.currency, w.expiry, w.strike::float8 AS strike,
-       w."right", w.primary_exchange, w.trading_class, w.instrument_id, w.state, w.reason,
+       w."right", w.primary_exchange, w.trading_class, w.instrument_id, n.con_id, w.state, w.reason,
        q.recv_ts IS NOT NULL AS quoted
   FROM ibkeeper.watch w
+  LEFT JOIN ibkeeper.instrument n ON n.id = w.instrument_id
   LEFT JOIN ibkeeper.quote_latest q ON q.instrument_id = w.instrument_id
  WHERE w.sidecar = %(sidecar)s AND w.symbol = ANY(%(symbols)s);
 

@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from ibcore.domain import ContractSpec
-from tests.acceptance.gateway_orders import placed
+from tests.acceptance.gateway_orders import placed, two_calls
 from tests.acceptance.prefect_runs import MARKS, artifact
 from tests.acceptance.system import System, running_system
 
@@ -64,6 +64,32 @@ def test_a_dry_run_shows_risk_and_what_if_and_sends_nothing(system: System) -> N
     rows = json.loads(shown["data"])
     assert [row["what-if"] for row in rows] == ["passed", "passed"]
     assert rows[0]["risk"] == "accepted"
+    assert placed(system) == before
+
+
+def test_a_dry_run_shows_every_leg_and_why_an_exit_is_not_asked_about(system: System) -> None:
+    before = placed(system)
+    low, high = two_calls()
+    spread = {"symbol": "AAPL", "sec_type": "BAG", "legs": f"+1 {low}; -2 {high}"}
+    exit_ = order(side="SELL", limit_price=9000, parent=2)
+    state = run_flow(batch_key="legs", orders=[order(**spread), order(), exit_], dry_run=True)
+    assert state.is_completed(), state.message
+    rows = json.loads(artifact("order-batch-risk")["data"])
+    legs = rows[0]["legs"].split("; ")
+    assert [leg.split(" AAPL ")[0] for leg in legs] == ["BUY 1", "SELL 2"]
+    assert [leg.split(", ", 1)[1] for leg in legs] == ["0 held, 1 after", "0 held, -2 after"]
+    closing = "not asked: closes the parent's position"
+    assert [row["what-if"] for row in rows] == ["passed", "passed", closing]
+    assert rows[0]["mid"] is not None
+    kept = system.value(
+        "SELECT result -> 'margins' -> 2 ->> 'outcome' FROM ibkeeper.request"
+        " WHERE kind = 'what_if' ORDER BY requested_at DESC LIMIT 1"
+    )
+    assert kept == "closes_parent"
+    bad = run_flow(
+        batch_key="bad leg", orders=[order(**spread | {"legs": f"+1 {low}; -1 AAPL 20151224 C 5"})]
+    )
+    assert "line 1, column legs, leg 2, AAPL OPT 20151224 5 C SMART: IB knows" in bad.message
     assert placed(system) == before
 
 
