@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ibcore import db, log
 from ibcore.embedded import Server
 from ibcore.models import METADATA, SCHEMA
 from ibcore.sim.server import Gateway
+from tests import canary
 
 # A deadline an example would be a test against the clock; a failure prints how to repeat it.
 hypothesis.settings.register_profile("ibkeeper", deadline=None, print_blob=True)
@@ -54,16 +55,41 @@ def postgres_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: Server) -> str:
     """Return the URL of a database migrated to head, shared by the session."""
-    url = postgres_server.url()
+    # It asks for no password, and whatever shows this address shows one.
+    url = postgres_server.url().replace("postgres@", f"postgres:{canary.PASSWORD}@")
     db.migrate(url)
     return url
 
 
 @pytest.fixture
-def db_url(postgres_url: str) -> str:
-    """Return the same URL with every table empty."""
+def db_url(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
+    """Return the same URL with every table empty; no secret may be in them afterwards."""
     empty(postgres_url)
-    return postgres_url
+    yield postgres_url
+    if request.node.get_closest_marker("sings") is None:
+        with psycopg.connect(postgres_url, autocommit=True) as conn:
+            assert canary.tables_with_it(conn) == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hear whether a secret is in what the test printed, logged or left in its folder."""
+    report = yield
+    canary.judge(item, report)
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_secret_in_shared_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look at the folders that are no single test's: of systems that several tests share."""
+    yield
+    folder = tmp_path_factory.getbasetemp()
+    shared = [each for each in folder.iterdir() if not each.name.startswith(("test_", "popen-"))]
+    assert [(each.name, canary.files_with_it(each)) for each in shared if each.is_dir()] == [
+        (each.name, []) for each in shared if each.is_dir()
+    ]
 
 
 def empty(url: str) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.prefect_runs import everything_of
+from tests.canary import silent
+
 PREFECT_START_S = 150
 
 
@@ -30,6 +33,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
             with prefect_test_harness(server_startup_timeout=PREFECT_START_S):
                 yield
+                from prefect.settings import PREFECT_API_URL
+
+                # Of all runs of the session: parameters, logs, states, artifacts.
+                silent(everything_of(str(PREFECT_API_URL.value())))
     finally:
         for name, value in before.items():
             if value is None:

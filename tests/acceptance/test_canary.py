@@ -7,11 +7,8 @@ its own (a URL) fails here until it has one in `FORMS`.
 from __future__ import annotations
 
 import json
-import stat
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,16 +21,14 @@ from psycopg import sql
 
 from ibcore.config import secret_names
 from ibcore.embedded import Server
+from tests.acceptance.prefect_runs import asked, everything_of
 from tests.acceptance.system import free_port
 from tests.acceptance.up import Up
+from tests.canary import SONG, files_with_it, tables_with_it
 from tests.integration.inboxes import Inbox, http_inbox
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(420)]
 
-SONG = "kanarienvogel"
-# What must hold the database's URL, and is its owner's alone.
-MAY_HOLD = {"run.json"}
-LISTS = ("flow_runs", "task_runs", "deployments", "logs", "artifacts", "variables", "work_pools")
 TABLES = """
 SELECT table_schema, table_name FROM information_schema.tables
  WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"""
@@ -103,17 +98,12 @@ def up(tmp_path: Path, postgres_server: Server) -> Iterator[Up]:
             made.clean_up()
 
 
+def api(up: Up) -> str:
+    return f"http://127.0.0.1:{up.ports['IBKEEPER_PREFECT__PORT']}/api"
+
+
 def prefect(up: Up, path: str, body: Any = None) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{up.ports['IBKEEPER_PREFECT__PORT']}/api/{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"content-type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as refused:
-        raise AssertionError(f"{path}: {refused.code} {refused.read()!r}") from None
+    return asked(api(up), path, body)
 
 
 def run_to_its_end(up: Up, name: str, **request: Any) -> str:
@@ -130,17 +120,6 @@ def run_to_its_end(up: Up, name: str, **request: Any) -> str:
     return str(prefect(up, f"flow_runs/{run}")["state"]["type"])
 
 
-def everything_of_prefect(up: Up) -> str:
-    """Return all that its API tells, page by page."""
-    told = []
-    for name in LISTS:
-        offset = 0
-        while page := prefect(up, f"{name}/filter", {"limit": 200, "offset": offset}):
-            told.append(json.dumps(page))
-            offset += len(page)
-    return "\n".join(told)
-
-
 def rows_with_it(url: str) -> list[str]:
     """Return the tables that have the canary in any column of any row."""
     found = []
@@ -150,18 +129,6 @@ def rows_with_it(url: str) -> list[str]:
             asked = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE %s").format(table)
             row = conn.execute(asked, (f"%{SONG}%",)).fetchone()
             found += [name] if row and row[0] else []
-    return found
-
-
-def files_with_it(folder: Path) -> list[str]:
-    """Return the files that have it, but for those that must and that only their owner reads."""
-    found = []
-    for file in folder.rglob("*"):
-        if not file.is_file() or SONG.encode() not in file.read_bytes():
-            continue
-        private = stat.S_IMODE(file.stat().st_mode) & 0o077 == 0
-        if not (file.name in MAY_HOLD and private):
-            found.append(str(file.relative_to(folder)))
     return found
 
 
@@ -201,10 +168,12 @@ def sidecar(up: Up) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.sings
 def test_the_scan_hears_a_canary_that_sings(db_url: str, tmp_path: Path) -> None:
     with psycopg.connect(db_url, autocommit=True) as conn:
         detail = json.dumps({"why": canary(("sinks", "redis_url"))})
         conn.execute("SELECT ibkeeper.open_incident('k', 'k', 'info', 's', 'o', %s)", (detail,))
+        assert tables_with_it(conn) == ["incident"]
     assert rows_with_it(db_url) == ["incident"]
     (tmp_path / "run.json").write_text(SONG)
     (tmp_path / "run.json").chmod(0o600)
@@ -232,7 +201,7 @@ def test_no_secret_setting_is_ever_seen(up: Up, tmp_path: Path) -> None:
     up.wait_for(heard, within_s=30, what="quotes after the cut")
 
     assert SONG not in said, said
-    told = everything_of_prefect(up)
+    told = everything_of(api(up))
     assert "NOSUCH" in told
     assert SONG not in told
     assert rows_with_it(url) == []

@@ -17,6 +17,7 @@ from ibcore.clock import monotonic
 from ibcore.doctor import prefect
 from ibcore.doctor.finding import Finding
 from tests.acceptance.system import free_port
+from tests.canary import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -67,8 +68,10 @@ def test_a_server_for_everybody_fails_and_one_with_a_password_does_not(tmp_path:
         found = looked(api)
         assert found["prefect access"].verdict == "failed", found
         assert "0.0.0.0 without a password" in found["prefect access"].seen
-    with server(tmp_path / "locked", PREFECT_SERVER_API_AUTH_STRING="op:s3cret") as api:
-        assert looked(api, PREFECT_API_AUTH_STRING="op:s3cret")["prefect access"].verdict == "ok"
+    with server(tmp_path / "locked", PREFECT_SERVER_API_AUTH_STRING=f"op:{PASSWORD}") as api:
+        assert (
+            looked(api, PREFECT_API_AUTH_STRING=f"op:{PASSWORD}")["prefect access"].verdict == "ok"
+        )
         wrong = looked(api, PREFECT_API_AUTH_STRING="op:wrong")["prefect access"]
         none = looked(api)["prefect access"]
         assert (wrong.verdict, none.verdict) == ("failed", "failed")

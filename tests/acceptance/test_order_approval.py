@@ -14,6 +14,7 @@ from ibcore.sim.config import SimConfig
 from ibcore.sim.threaded import ThreadedGateway
 from tests.acceptance.prefect_runs import MARKS
 from tests.acceptance.system import System, running_system
+from tests.canary import PASSWORD
 
 pytestmark = [*MARKS, pytest.mark.usefixtures("leave_nothing_to_collect", "prefect_server")]
 LIVE = "U7654321"
@@ -45,7 +46,7 @@ def system(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         running.settings = {
             "IBKEEPER_ORDERS__LIVE": "true",
             # Somebody has to be told, or live trading does not start; nobody listens there.
-            "IBKEEPER_ALERTS__TARGETS": "json://127.0.0.1:9/hook",
+            "IBKEEPER_ALERTS__TARGETS": f"json://ann:{PASSWORD}@127.0.0.1:9/hook",
         }
         running.start_sidecar()
         known = "SELECT count(daily_pnl) FROM ibkeeper.account_state WHERE account = %s"

@@ -17,6 +17,7 @@ import psycopg
 
 from ibcore.clock import monotonic
 from tests.acceptance.system import _Pause, free_port
+from tests.canary import silent
 
 
 class Up:
@@ -66,8 +67,8 @@ class Up:
         return self.output.read_text()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another `ibkeeper` command beside it."""
-        return subprocess.run(
+        """Run another `ibkeeper` command beside it; no secret is in what it says."""
+        done = subprocess.run(
             [sys.executable, "-m", "ibcore.cli", *arguments],
             env=self.environ,
             capture_output=True,
@@ -75,6 +76,8 @@ class Up:
             check=False,
             timeout=50,
         )
+        silent(done.stdout + done.stderr)
+        return done
 
     def status(self) -> dict[str, Any]:
         """Return what `ibkeeper status --json` says."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from tests.canary import PASSWORD
+
 
 class Inbox:
     """What an HTTP target received. `status`: what it answers; 200 means that it took it."""
@@ -25,7 +27,7 @@ class Inbox:
     @property
     def url(self) -> str:
         """Return its URL for Apprise."""
-        return f"json://127.0.0.1:{self.port}/hook"
+        return f"json://ann:{PASSWORD}@127.0.0.1:{self.port}/hook?+X-Token={PASSWORD}"
 
     def take(self, body: bytes) -> int:
         """Read one message, and answer."""

@@ -29,6 +29,7 @@ from ibcore.errors import ConfigRefused
 from ibcore.incidents import Incident, IncidentKind, Severity
 from sidecar.alarm import PrefectMind
 from sidecar.incident_board import IncidentBoard
+from tests.canary import PASSWORD as CANARY
 from tests.integration.gateways import eventually, refusing
 from tests.integration.inboxes import Inbox, http_inbox, smtp_inbox
 from tests.integration.test_sidecar import started
@@ -36,7 +37,6 @@ from tests.integration.test_sidecar import started
 pytestmark = pytest.mark.anyio
 LOST, FILLING = IncidentKind.rows_lost, IncidentKind.spool_filling
 ROOT = Path(__file__).resolve().parents[2]
-CANARY = "kanarienvogel-4711"
 
 
 class Clock:
@@ -354,6 +354,7 @@ async def test_at_night_only_what_is_critical_is_told(
     assert await office(inbox.url).deliver_overdue(conn, 0) == 0  # the gap after the first
 
 
+@pytest.mark.sings  # in the incident that it opens, to hear it masked in the message
 async def test_a_secret_of_a_target_is_in_no_row_no_message_and_no_log(
     db_url: str, conn: db.Connection, inbox: Inbox, capfd: pytest.CaptureFixture[str]
 ) -> None:

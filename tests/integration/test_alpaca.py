@@ -23,6 +23,7 @@ from ibcore.sim.alpaca.snapshots import Answer
 from sidecar.fold import Print
 from sidecar.providers.alpaca import Alpaca
 from sidecar.providers.alpaca.stream import VendorStream
+from tests.canary import SONG
 from tests.integration.gateways import eventually
 from tests.integration.vendors import NS, QUICK, Sheet, option, running, settings_for, stock
 
@@ -440,7 +441,7 @@ from tests.integration.vendors import option, running, stock
 
 async def main():
     log.configure(LogSettings(level="debug", format="json"))
-    rules = Rules(key_id="canary-key", secret_key="sim-secret-key")
+    rules = Rules(key_id="kanarienvogel-key", secret_key="sim-secret-key")
     call = option(3, "AAPL", "20991218", 100.0, "C")
     async with Vendor(rules) as vendor, running(vendor, stock(1, "AAPL"), call) as (alpaca, _):
         await eventually(lambda: alpaca.is_ready and vendor.asked)
@@ -462,13 +463,13 @@ def test_keys_stand_in_no_log_and_in_no_error() -> None:
     assert "alpaca_stream_up" in said
     assert "402 auth failed" in said
     assert "HTTP Request" not in said
-    for secret in ("canary-key", "sim-secret-key"):
+    for secret in ("kanarienvogel-key", "sim-secret-key"):
         assert secret not in said
         assert secret.encode().hex(" ") not in said
 
 
 def test_a_provider_made_of_settings_shows_no_keys() -> None:
     vendor = Vendor(port=1)
-    settings = settings_for(vendor, key_id=SecretStr("canary-key"))
+    settings = settings_for(vendor, key_id=SecretStr(f"{SONG}-key"))
     alpaca = Alpaca(Sheet(), settings, epoch=1)
-    assert "canary" not in repr([vars(alpaca), vars(alpaca.stocks), vars(alpaca.snapshots)])
+    assert SONG not in repr([vars(alpaca), vars(alpaca.stocks), vars(alpaca.snapshots)])

@@ -13,6 +13,7 @@ import pytest
 
 from ibcore import db
 from ibcore.errors import DatabaseUnavailable, InstanceConflict, SchemaMismatch
+from tests.canary import PASSWORD
 
 pytestmark = pytest.mark.anyio
 
@@ -34,14 +35,14 @@ async def test_a_connection_carries_its_name_and_commits_by_itself(conn: db.Conn
 async def test_a_server_that_is_not_there_is_named_in_one_line() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound, not listening: nobody else can take the port
-        url = f"postgresql://u:s3cret@127.0.0.1:{held.getsockname()[1]}/d"
+        url = f"postgresql://u:{PASSWORD}@127.0.0.1:{held.getsockname()[1]}/d"
         with pytest.raises(DatabaseUnavailable) as refused:
             await db.connect(url, application="test")
 
     message = str(refused.value)
     assert "refused" in message
     assert "IBKEEPER_DATABASE_URL" in message
-    assert "s3cret" not in message
+    assert PASSWORD not in message
     assert "\n" not in message
 
 

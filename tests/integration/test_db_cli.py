@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from ibcore import db
+from tests.canary import PASSWORD
 
 
 def ibkeeper(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -31,11 +32,11 @@ def test_url_prints_the_url_and_nothing_else(db_url: str) -> None:
 
 
 def test_a_url_with_the_login_of_a_role_has_no_password(db_url: str) -> None:
-    secret = db_url.replace("postgres:@", "postgres:hunter2@")
-    done = ibkeeper("db", "url", "--role", "reader", url=secret)
+    assert PASSWORD in db_url
+    done = ibkeeper("db", "url", "--role", "reader", url=db_url)
 
     assert done.stdout.startswith("postgresql://ibkeeper_reader@")
-    assert "hunter2" not in done.stdout
+    assert PASSWORD not in done.stdout
     with psycopg.connect(done.stdout.strip()) as reader:
         assert reader.execute("SELECT current_user").fetchone() == ("ibkeeper_reader",)
 
@@ -84,13 +85,13 @@ def test_the_shell_finds_the_tables_without_their_schema(db_url: str) -> None:
 def test_the_shell_keeps_the_password_out_of_the_process_list(db_url: str) -> None:
     with psycopg.connect(db_url, autocommit=True) as conn:
         conn.execute("DROP ROLE IF EXISTS shell_user")
-        conn.execute("CREATE ROLE shell_user LOGIN PASSWORD 'hunter22'")
-    url = db_url.replace("postgres@", "shell_user:hunter22@")
+        conn.execute(f"CREATE ROLE shell_user LOGIN PASSWORD '{PASSWORD}'")
+    url = db_url.replace("postgres:", "shell_user:")
 
     done = ibkeeper("db", "shell", "--", "-Atc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline", url=url)
 
     assert "shell_user" in done.stdout
-    assert "hunter22" not in done.stdout
+    assert PASSWORD not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,9 @@ def test_the_shell_keeps_the_password_out_of_the_process_list(db_url: str) -> No
     [
         (None, 3, "ibkeeper up"),
         ("not a url", 3, "postgresql://user@host:5432/database"),
-        ("postgresql://u:hunter22@127.0.0.1:1/d", 1, "refused"),
-        ("postgres//u:hunter22@h/d", 3, "cannot be read"),
-        ("postgresql://u:hunter22@nowhere.invalid/d", 1, "nowhere.invalid"),
+        (f"postgresql://u:{PASSWORD}@127.0.0.1:1/d", 1, "refused"),
+        (f"postgres//u:{PASSWORD}@h/d", 3, "cannot be read"),
+        (f"postgresql://u:{PASSWORD}@nowhere.invalid/d", 1, "nowhere.invalid"),
     ],
 )
 def test_a_wrong_url_is_one_line_with_the_remedy(url: str | None, code: int, words: str) -> None:
@@ -108,6 +109,6 @@ def test_a_wrong_url_is_one_line_with_the_remedy(url: str | None, code: int, wor
 
     assert done.returncode == code
     assert words in done.stderr
-    assert "hunter22" not in done.stderr
+    assert PASSWORD not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""

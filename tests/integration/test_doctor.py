@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,11 +24,11 @@ from ibcore.embedded import Server
 from ibcore.sim.alpaca import Vendor
 from ibcore.sim.alpaca.rules import Rules
 from ibcore.sim.server import Gateway, SimConfig
+from tests.canary import PASSWORD as CANARY
 from tests.integration.gateways import deaf, listening, refusing, rude
 from tests.integration.sim_client import ib_client
 from tests.integration.test_cli import Cli, cli, db_cli  # noqa: F401 (fixtures)
 
-CANARY = "kanarienvogel-4711"
 QUICK = GatewaySettings(connect_timeout_s=0.3)
 
 
@@ -191,9 +192,12 @@ def web(answer: Callable[[str, str | None], int], host: str = "127.0.0.1") -> It
         server.server_close()
 
 
+LET_IN = f"Basic {b64encode(f'op:{CANARY}'.encode()).decode()}"
+
+
 def locked(path: str, auth: str | None) -> int:
-    """Let in who knows op:s3cret; anybody may ask for the health."""
-    return 200 if path.endswith("/health") or auth == "Basic b3A6czNjcmV0" else 401
+    """Let in who knows the password; anybody may ask for the health."""
+    return 200 if path.endswith("/health") or auth == LET_IN else 401
 
 
 @pytest.mark.anyio
@@ -213,9 +217,9 @@ async def test_a_password_that_we_do_not_have_or_that_is_wrong_is_told() -> None
     with web(locked, host="0.0.0.0") as port:
         api = f"http://127.0.0.1:{port}/api"
         assert "has none of us" in (await prefect.look(api, {}))[1].seen
-        wrong = await prefect.look(api, {"PREFECT_API_AUTH_STRING": f"op:{CANARY}"})
+        wrong = await prefect.look(api, {"PREFECT_API_AUTH_STRING": f"op:{CANARY}-not"})
         assert (wrong[1].verdict, CANARY in str(wrong)) == ("failed", False)
-        right = await prefect.look(api, {"PREFECT_API_AUTH_STRING": "op:s3cret"})
+        right = await prefect.look(api, {"PREFECT_API_AUTH_STRING": f"op:{CANARY}"})
         assert right[1].verdict == "ok"
 
 

@@ -18,6 +18,7 @@ import pytest
 from ibcore.clock import monotonic
 from ibcore.embedded import Server
 from ibcore.sim.server import Gateway, SimConfig
+from tests.canary import PASSWORD, silent
 from tests.integration.gateways import eventually, refusing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.paired]
@@ -36,7 +37,7 @@ class Process:
     async def ended(self, within_s: float = 20.0) -> int:
         """Wait for its end; return the exit code and keep what it said."""
         _, said = await asyncio.wait_for(self.child.communicate(), within_s)
-        self.said = said.decode()
+        self.said = silent(said.decode())
         assert self.child.returncode is not None
         return self.child.returncode
 
@@ -187,7 +188,7 @@ async def test_a_gateway_that_was_away_is_met_again_and_its_lines_with_it(db_url
     ("settings", "code", "line"),
     [
         (
-            {"DATABASE_URL": "postgresql://ib:s3cret-word@127.0.0.1:{free_port}/ibkeeper"},
+            {"DATABASE_URL": f"postgresql://ib:{PASSWORD}@127.0.0.1:{{free_port}}/ibkeeper"},
             1,
             "The database cannot be used: .*IBKEEPER_DATABASE_URL names it",
         ),
@@ -208,7 +209,7 @@ async def test_what_cannot_work_is_one_line_with_the_remedy_and_the_code(
             assert await process.ended() == code
     assert process.said.strip() == process.last_line, "one line"
     assert re.search(line, process.last_line)
-    assert "s3cret-word" not in process.said
+    assert PASSWORD not in process.said
 
 
 async def test_a_database_without_our_tables_is_refused_with_the_way_to_migrate(

@@ -19,6 +19,7 @@ from ibcore.sim.board import Tick
 from ibcore.sim.config import SimConfig
 from ibcore.sim.tape_table import TableTape
 from ibcore.sim.taperows import COLUMNS, TapeRow, print_ticks, ticks
+from tests.canary import PASSWORD
 
 OPENING = datetime(2026, 11, 20, 14, 30, tzinfo=timezone.utc)
 
@@ -182,7 +183,7 @@ def test_without_pyarrow_parquet_is_refused_with_the_remedy(
 
 
 def test_a_url_is_shown_without_its_secrets() -> None:
-    url = "postgresql://me:secret@db.example:5433/ib?day=2026-11-20&sslmode=require&password=x"
+    url = f"postgresql://me:{PASSWORD}@db.example:5433/ib?day=2026-11-20&password={PASSWORD}"
     assert tapes.shown(url) == "postgresql://db.example:5433/ib?day=2026-11-20"
     assert tapes.shown("a/day.csv") == "a/day.csv"
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ibcore import config
 from ibcore.errors import ConfigRefused
+from tests.canary import PASSWORD, SONG
 
 
 @pytest.fixture(autouse=True)
@@ -74,24 +75,24 @@ def test_settings_are_frozen():
 
 
 def test_the_database_password_is_masked_everywhere(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("IBKEEPER_DATABASE_URL", "postgresql://me:canary-0815@db/x")
-    assert "canary-0815" not in repr(config.load())
+    monkeypatch.setenv("IBKEEPER_DATABASE_URL", f"postgresql://me:{PASSWORD}@db/x")
+    assert PASSWORD not in repr(config.load())
 
 
 def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("IBKEEPER_DATABASE_URL", "postgresql://me:canary-0815@db/x")
+    monkeypatch.setenv("IBKEEPER_DATABASE_URL", f"postgresql://me:{PASSWORD}@db/x")
     monkeypatch.setenv("IBKEEPER_GATEWAY__PORT", "none")
     with pytest.raises(ConfigRefused) as refused:
         config.load()
-    assert "canary-0815" not in str(refused.value)
+    assert PASSWORD not in str(refused.value)
     assert refused.value.__cause__ is None
 
 
 def test_alpaca_needs_both_of_its_keys(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", "canary-key")
+    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", f"{SONG}-key")
     with pytest.raises(ConfigRefused, match="go together") as refused:
         config.load()
-    assert "canary" not in str(refused.value)
+    assert SONG not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +104,15 @@ def test_a_lesser_feed_is_refused_unless_it_is_accepted_by_name(
 ):
     monkeypatch.setenv(f"IBKEEPER_ALPACA__{name}", feed)
     assert not config.load().alpaca.is_set
-    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", "canary-key")
-    monkeypatch.setenv("IBKEEPER_ALPACA__SECRET_KEY", "canary-secret")
+    monkeypatch.setenv("IBKEEPER_ALPACA__KEY_ID", f"{SONG}-key")
+    monkeypatch.setenv("IBKEEPER_ALPACA__SECRET_KEY", f"{SONG}-secret")
     with pytest.raises(ConfigRefused, match="IBKEEPER_ALPACA__ACCEPT_INDICATIVE") as refused:
         config.load()
-    assert "canary" not in str(refused.value)
+    assert SONG not in str(refused.value)
     monkeypatch.setenv("IBKEEPER_ALPACA__ACCEPT_INDICATIVE", "true")
     settings = config.load()
     assert settings.alpaca.is_set
-    assert "canary" not in repr(settings)
+    assert SONG not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -133,5 +134,5 @@ def test_an_address_that_would_show_the_keys_is_refused(
 
 def test_keys_stay_out_of_the_error_of_a_section_made_by_hand():
     with pytest.raises(ValidationError) as refused:
-        config.AlpacaSettings(key_id="canary-key", stock_feed="iex")  # type: ignore[arg-type]
-    assert "canary" not in str(refused.value)
+        config.AlpacaSettings(key_id=f"{SONG}-key", stock_feed="iex")  # type: ignore[arg-type]
+    assert SONG not in str(refused.value)

@@ -11,6 +11,7 @@ import pytest
 from ibcore import db, log
 from ibcore.config import Settings
 from ibcore.errors import ConfigRefused, DatabaseUnavailable, SchemaMismatch
+from tests.canary import PASSWORD
 
 
 def test_a_named_block_becomes_a_statement_without_its_comment() -> None:
@@ -48,15 +49,15 @@ def test_what_the_url_says_wins_over_our_timeouts() -> None:
 
 def test_an_unreadable_url_is_refused_without_its_password() -> None:
     with pytest.raises(ConfigRefused) as refused:
-        db.conninfo("postgres//u:s3cret@h/d", application="test")
+        db.conninfo(f"postgres//u:{PASSWORD}@h/d", application="test")
 
     assert "IBKEEPER_DATABASE_URL" in str(refused.value)
-    assert "s3cret" not in str(refused.value)
+    assert PASSWORD not in str(refused.value)
 
 
 def test_a_driver_error_loses_its_line_breaks_and_its_password() -> None:
     with pytest.raises(DatabaseUnavailable) as raised, db.translated():
-        raise psycopg.OperationalError("no route to\npostgresql://u:s3cret@h/d\n")
+        raise psycopg.OperationalError(f"no route to\npostgresql://u:{PASSWORD}@h/d\n")
 
     assert "no route to; postgresql://u:**********@h/d" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -106,9 +107,9 @@ def test_no_database_at_all_is_refused_with_both_remedies(
 
 
 def test_the_password_of_the_url_is_hidden_from_then_on(tmp_path: Path) -> None:
-    db.resolve_url(_settings(tmp_path, url="postgresql://u:hunter22@h/d"))
+    db.resolve_url(_settings(tmp_path, url=f"postgresql://u:{PASSWORD}@h/d"))
 
-    assert "hunter22" not in log.mask("password hunter22 was refused")
+    assert PASSWORD not in log.mask(f"password {PASSWORD} was refused")
 
 
 def _settings(home: Path, *, url: str | None = None) -> Settings:

@@ -12,6 +12,7 @@ from ibcore.doctor import clocks, database, disk, files, prefect
 from ibcore.doctor.finding import failed, healthy, ok, require_healthy, warning
 from ibcore.doctor.prefect import Access
 from ibcore.errors import ConfigRefused, LiveRefused
+from tests.canary import PASSWORD
 
 NOON = datetime(2026, 11, 27, 12, 0, 0, tzinfo=timezone.utc)
 SERVER = {"version": "16.3", "number": 160003, "login": "ann"} | {
@@ -86,11 +87,11 @@ def test_a_settings_file_with_a_secret_is_its_owners_alone(tmp_path: Path) -> No
     toml.write_text("[gateway]\nport = 4001\n")
     toml.chmod(0o644)
     assert files.settings_file(toml).verdict == "ok"
-    toml.write_text('[alerts]\ntargets = "json://ann:canary-4711@host/"\n')
+    toml.write_text(f'[alerts]\ntargets = "json://ann:{PASSWORD}@host/"\n')
     found = files.settings_file(toml)
     assert (found.verdict, found.remedy) == ("failed", f"chmod 600 {toml}")
     assert "alerts.targets" in found.seen
-    assert "canary" not in found.seen
+    assert PASSWORD not in found.seen
     toml.chmod(0o600)
     assert files.settings_file(toml).verdict == "ok"
     toml.write_text("[alerts\n")
@@ -130,9 +131,10 @@ def test_a_disk_is_judged_by_what_may_come_at_once(
     assert found.seen == f"{free_mib:,} MiB are free; it takes {wanted_mib:,} MiB"
 
 
+@pytest.mark.sings
 def test_alpacas_keys_in_a_file_that_others_read_are_told(tmp_path: Path) -> None:
     toml = tmp_path / "ibkeeper.toml"
-    toml.write_text('[alpaca]\nkey_id = "PK"\nsecret_key = "canary-4711"\n')
+    toml.write_text(f'[alpaca]\nkey_id = "PK"\nsecret_key = "{PASSWORD}"\n')
     toml.chmod(0o644)
     found = files.settings_file(toml)
     assert (found.verdict, found.remedy) == ("failed", f"chmod 600 {toml}")

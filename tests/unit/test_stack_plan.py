@@ -22,6 +22,7 @@ from ibcore.stack.plan import (
     sidecar_child,
     worker_child,
 )
+from tests.canary import PASSWORD
 
 HOME = Path("/state")
 
@@ -95,7 +96,7 @@ def test_children_are_told_home_database_and_gateway() -> None:
 
 def test_prefect_is_private_to_this_stack_and_does_not_phone_home() -> None:
     plan = planned(prefect=PrefectSettings(port=4321))
-    base = {"PREFECT_API_KEY": "secret", "PREFECT_API_URL": "https://cloud", "PREFECT_PROFILE": "x"}
+    base = {"PREFECT_API_KEY": PASSWORD, "PREFECT_API_URL": "https://cloud", "PREFECT_PROFILE": "x"}
     environ = prefect_environment(plan, base, "postgresql+asyncpg://y")
     assert "PREFECT_API_KEY" not in environ
     assert "PREFECT_PROFILE" not in environ
