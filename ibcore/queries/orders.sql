@@ -152,8 +152,17 @@ WITH open AS (
            OR o.state IN ('submitting', 'sent', 'acked', 'partial', 'unknown'))
 ), move AS (
     SELECT o.id, o.parent_id, o.oca_group, c.con_id, c.side,
-           greatest(o.quantity - o.filled, 0) * c.ratio AS quantity
+           greatest(greatest(coalesce(m.done, o.quantity), m.asked) - o.filled, 0) * c.ratio
+           AS quantity
       FROM open o
+     -- As it was changed last, and as large as any change on its way may make it.
+     CROSS JOIN LATERAL (
+           SELECT (array_agg(t.quantity ORDER BY t.line DESC) FILTER (WHERE t.state = 'done'))[1]
+                  AS done,
+                  max(t.quantity) FILTER (WHERE t.state IN
+                      ('submitting', 'sent', 'acked', 'partial', 'unknown')) AS asked
+             FROM ibkeeper.order_intent t
+            WHERE t.target_id = o.id AND t.kind = 'modify') AS m
      CROSS JOIN LATERAL (
            SELECT n.con_id, o.side, 1 AS ratio
              FROM ibkeeper.instrument n WHERE n.id = o.instrument_id

@@ -130,16 +130,38 @@ async def test_two_exits_that_do_not_cancel_each_other_are_covered_once(desk: Tr
     assert reason(desk, "both", 3).startswith("max_position: -10 after the fill")
 
 
+async def change(desk: Trading, key: str, number: int, quantity: int, ends: str) -> None:
+    """Change the quantity of an order and wait for how that ends."""
+    before = desk.states(key, "modify")
+    async with db.opened(desk.url, application="test") as conn:
+        assert await submit.modify(conn, key, number, quantity=quantity) == 1
+    await eventually(lambda: desk.states(key, "modify") == [*before, ends])
+
+
 async def test_a_change_counts_instead_of_the_order_that_it_changes(desk: Trading) -> None:
     limit(desk, "max_position", "10")
     await desk.submit("pair", sell(6, oca_group="exit"), sell(8, oca_group="exit"))
     await desk.until("pair", "acked", "acked")
-    async with db.opened(desk.url, application="test") as conn:
-        assert await submit.modify(conn, "pair", 1, quantity=11) == 1
-        await eventually(lambda: desk.states("pair", "modify") == ["refused"])
-        assert await submit.modify(conn, "pair", 2, quantity=10) == 1
-        await eventually(lambda: desk.states("pair", "modify") == ["refused", "done"])
+    await change(desk, "pair", 1, 11, "refused")
     assert reason(desk, "pair", 3).startswith("max_position: -11 after the fill")
+    await change(desk, "pair", 2, 10, "done")
+    await desk.submit("buy", line(6))
+    await desk.until("buy", "acked")
+    await change(desk, "buy", 1, 11, "refused")
+    await change(desk, "buy", 1, 10, "done")
+
+
+async def test_an_order_counts_as_it_was_changed(desk: Trading) -> None:
+    limit(desk, "max_position", "10")
+    await desk.submit("one", sell(6))
+    await desk.until("one", "acked")
+    await change(desk, "one", 1, 10, "done")
+    await desk.submit("more", sell(1, limit_price=8000))
+    await desk.until("more", "refused")
+    assert reason(desk, "more").startswith("max_position: -11 after the fill")
+    await change(desk, "one", 1, 3, "done")
+    await desk.submit("now", sell(7), sell(1, limit_price=8000))
+    await desk.until("now", "acked", "refused")
 
 
 async def margins(desk: Trading, *lines: OrderLine) -> list[str]:
