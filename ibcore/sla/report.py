@@ -77,10 +77,16 @@ def uptime(ready: Sequence[Span], wanted: Sequence[Span]) -> Uptime:
 def burns(
     ready: Sequence[Span], wanted: Sequence[Span], *, objective: float, now: datetime
 ) -> Burn | None:
-    """Return the worst pair of windows that burns now, or None."""
+    """Return the worst pair of windows that burns now, or None.
+
+    In the short window what was missed counts against all of it, not against what of it was
+    promised: a second at the open, or of the first connect ever, would burn a minute's budget.
+    """
     for long, short, rate, severity in BURNS:
         slow = _burn(ready, wanted, objective, (now - long, now))
-        fast = _burn(ready, wanted, objective, (now - short, now))
+        fast = (
+            _away_s(ready, wanted, (now - short, now)) / (1.0 - objective) / short.total_seconds()
+        )
         if min(slow, fast) >= rate:
             return Burn(long, short, rate, slow, severity)
     return None
@@ -89,6 +95,10 @@ def burns(
 def _burn(ready: Sequence[Span], wanted: Sequence[Span], objective: float, span: Span) -> float:
     share = uptime(ready, shared(wanted, [span])).share
     return 0.0 if share is None else (1.0 - share) / (1.0 - objective)
+
+
+def _away_s(ready: Sequence[Span], wanted: Sequence[Span], span: Span) -> float:
+    return seconds(without(shared(wanted, [span]), ready))
 
 
 def adherence(waits: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

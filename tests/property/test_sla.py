@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,18 @@ def test_burn_rates_need_both_windows_and_say_how_bad_it_is() -> None:
     assert burn((1000, 990)) is None
     assert burns([], [], objective=0.999, now=now) is None
     assert uptime([], []).share is None
+
+
+@pytest.mark.parametrize("late", [timedelta(seconds=10), timedelta(minutes=1), timedelta(hours=2)])
+def test_a_moment_missed_just_after_the_open_burns_nothing_and_a_minute_does(
+    late: timedelta,
+) -> None:
+    now = ZERO + late
+    due = [(ZERO, now)]  # nothing was promised before
+    blip = without(due, [(ZERO, ZERO + timedelta(seconds=1))])
+    assert burns(blip, due, objective=0.999, now=now) is None
+    away = without(due, [(now - timedelta(seconds=60), now)])
+    assert burns(away, due, objective=0.999, now=now) is not None
 
 
 def test_waits_are_held_against_the_sequence() -> None:
