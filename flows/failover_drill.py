@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import anyio.to_thread
@@ -96,7 +97,9 @@ def text(result: Mapping[str, Any], request: DrillRequest, png: bytes) -> str:
     if result.get("ticks_lost") is not None:
         lines += ["", f"{result['ticks_lost']:,} messages of the primary were not heard."]
     lines += ["", "| moment | at (UTC) | after (s) |", "| --- | --- | --- |"]
-    lines += [f"| {one['name']} | {one['at']} | {one['seconds']:.3f} |" for one in result["steps"]]
+    for one in result["steps"]:
+        at = datetime.fromisoformat(one["at"]).isoformat(" ", "milliseconds").removesuffix("+00:00")
+        lines.append(f"| {one['name']} | {at} | {one['seconds']:.3f} |")
     return "\n".join([*lines, "", inline(png, caption=_title(result))])
 
 
@@ -117,7 +120,15 @@ def picture(steps: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
         label = f"{step['name']} {step['seconds']:.2f}"
         place = (step["seconds"], 0.5 + 0.25 * (number % 3))
         axes.axvline(step["seconds"], color="black", lw=0.8)
-        axes.annotate(label, place, fontsize="small")
+        late = step["seconds"] > 0.85 * at[-1]
+        axes.annotate(
+            label,
+            place,
+            xytext=(-4 if late else 4, 0),
+            textcoords="offset points",
+            ha="right" if late else "left",
+            fontsize="small",
+        )
     axes.set(yticks=[], ylim=(-0.5, 1.5), xlabel="seconds since the fault began", title=title)
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=110)
