@@ -21,6 +21,10 @@ from ibcore import db
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / ".venv-timescale"
 LOCK = "package-lock.json"
+MATERIALIZED = """
+SELECT to_regclass('ibkeeper.bar_1m_quote') IS NOT NULL AND EXISTS (
+    SELECT FROM _timescaledb_catalog.continuous_aggs_watermark
+     WHERE watermark > _timescaledb_functions.to_unix_microseconds('1970-01-01'))"""
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +44,25 @@ def timescale_server() -> Iterator[str]:
 @pytest.fixture
 def timescale_url(timescale_server: str) -> str:
     """Return the URL of a TimescaleDB at the newest schema, its market tables empty."""
-    db.migrate(timescale_server)
-    with psycopg.connect(timescale_server, autocommit=True) as conn:
+    make_new(timescale_server)
+    return timescale_server
+
+
+def make_new(url: str) -> None:
+    """Bring the server to the newest schema, with empty market tables and no bar materialized."""
+    with psycopg.connect(url, autocommit=True) as conn:
         # One backend serves every connection: what the last one prepared is still there.
+        conn.execute("DEALLOCATE ALL")
+        # What comes below the mark of an aggregate is not seen until a job refreshes it, and
+        # TRUNCATE does not take the mark back.
+        if conn.execute(MATERIALIZED).fetchone() == (True,):
+            conn.execute("DROP SCHEMA ibkeeper CASCADE")
+    db.migrate(url)
+    with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("DEALLOCATE ALL")
         conn.execute(
             "TRUNCATE ibkeeper.quote, ibkeeper.trade, ibkeeper.greeks, ibkeeper.instrument_stat"
         )
-    return timescale_server
 
 
 def _program(name: str) -> str:

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ibcore import db
 from tests import market_rows as rows
 from tests.sqlbook.book import Recipe, recipes, run
+from tests.timescale.conftest import make_new
 
 # One server of 470 MB for all: not one on each worker.
 pytestmark = [pytest.mark.paired, pytest.mark.timeout(240)]  # the first waits for the story
@@ -34,7 +34,7 @@ BARS = {5, 6, 7, 8}
 @pytest.fixture(scope="module")
 def retold(told: psycopg.Connection[Any], timescale_server: str) -> psycopg.Connection[Any]:
     """Return a connection to a TimescaleDB in which the same story happened."""
-    db.migrate(timescale_server)
+    make_new(timescale_server)
     with psycopg.connect(timescale_server, autocommit=True) as conn:
         # One backend serves every connection: what the last one prepared is still there.
         conn.execute("DEALLOCATE ALL")
