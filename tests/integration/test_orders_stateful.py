@@ -459,7 +459,6 @@ def walk(url: str, *, examples: int, steps: int) -> None:
     """Walk, and print how to walk the same way again."""
     Walk.url = url
     before = crash.point
-    STEPS["walked"] = 0
     clock.datetime = WallClock  # type: ignore[misc]
     try:
         run_state_machine_as_test(
@@ -482,5 +481,7 @@ def walk(url: str, *, examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(1_500)  # two minutes on a quiet machine, ten on a busy one
 def test_ten_thousand_steps_double_nothing_and_lose_nothing(db_url: str) -> None:
-    walk(db_url, examples=27, steps=400)
-    assert STEPS["walked"] >= 10_000
+    # How many steps a walk does is up to the dice: 27 of them were 9,795 once.
+    STEPS["walked"] = 0
+    while STEPS["walked"] < 10_000:
+        walk(db_url, examples=9, steps=400)
