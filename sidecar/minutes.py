@@ -35,16 +35,17 @@ class _Minute:
 
 
 class MinuteBook:
-    """Counts by minute and provider; `unwritten` gives what is new since the last `written`.
-
-    `backup_ticks`: messages since the last `looked` that were not the primary's.
-    """
+    """Counts by minute and provider; `unwritten` gives what is new since the last `written`."""
 
     def __init__(self, primary: str) -> None:
-        self.backup_ticks = Counter[str]()
+        self._backup_ticks = Counter[str]()  # since the last `looked`
         self._primary = primary
         self._minutes: dict[tuple[datetime, str], _Minute] = {}
         self._newest_us: int | None = None
+
+    def heard_of(self, provider: str) -> None:
+        """Count a tick message that is not the primary's."""
+        self._backup_ticks[provider] += 1
 
     def committed(
         self, now: datetime, commit_us: int, received: Mapping[str | None, Mapping[int, int]]
@@ -70,10 +71,10 @@ class MinuteBook:
 
     def looked(self, now: datetime, ticks: int) -> None:
         """Count tick messages of all providers, and how long nothing has come."""
-        for provider, heard in self.backup_ticks.items():
+        for provider, heard in self._backup_ticks.items():
             self._minute(now, provider).ticks += heard
-        self._minute(now, self._primary).ticks += ticks - self.backup_ticks.total()
-        self.backup_ticks.clear()
+        self._minute(now, self._primary).ticks += ticks - self._backup_ticks.total()
+        self._backup_ticks.clear()
         if self._newest_us is not None:
             self._silent(now, clock.us_from_datetime(now) - self._newest_us)
 

@@ -131,7 +131,7 @@ class Recorder:
     def heard_of(self, provider: str) -> None:
         """Count a message of another provider, which became a row."""
         self._ticks += 1
-        self._book.backup_ticks[provider] += 1
+        self._book.heard_of(provider)
 
     def stats(self) -> RecorderStats:
         """Return the figures of the heartbeat row."""

@@ -23,7 +23,9 @@ class GatewaySettings(Section):
     min_server_version: int = Field(177, ge=157, description="Oldest API spoken: build 1023.")
     market_data_type: Literal[1, 2, 3, 4] = Field(1, description="1 live 2 frozen 3 delayed 4 both")
     lines: int = Field(100, ge=1, description="Market-data lines the user is allowed.")
-    messages_per_s: int = Field(45, ge=1, le=46, description="Pacing; IB closes the socket at 50.")
+    messages_per_s: int = Field(
+        45, ge=1, le=46, description="Pacing; a tenth more may leave at once, IB closes at 50."
+    )
     sweep_connections: Literal[1, 2] = Field(
         1, description="For chains; 2: also client id n+3, chains twice as fast."
     )

@@ -185,7 +185,7 @@ async def test_never_more_lines_are_open_than_the_budget_gives(db_url: str) -> N
     assert (result["complete"], rig.budget.used) == (40, 3)
 
 
-async def test_never_more_messages_a_second_than_the_pacer_allows(db_url: str) -> None:
+async def test_a_sweep_leaves_at_the_pace_of_its_pacer(db_url: str) -> None:
     gateway = Gateway(SimConfig(clock=MONDAY))
     async with rig_on(gateway, messages_per_s=40) as rig, lateness() as late_s:
         await rig.take(job(strikes=20, expiries=1))
