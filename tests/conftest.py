@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -16,11 +17,13 @@ from ibcore import db, log
 from ibcore.embedded import Server
 from ibcore.models import METADATA, SCHEMA
 from ibcore.sim.server import Gateway
-from tests import canary
+from tests import canary, windows
 
 # A deadline an example would be a test against the clock; a failure prints how to repeat it.
 hypothesis.settings.register_profile("ibkeeper", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ibkeeper")
+
+os.environ.update(windows.NONE)
 
 # What the migrations filled and no test may empty.
 _KEPT = "state_transition"

@@ -16,6 +16,7 @@ import psycopg
 
 from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
+from tests import windows
 from tests.conftest import empty
 
 SIMULATOR = (sys.executable, "-m", "ibcore.cli", "sim", "run")
@@ -119,6 +120,7 @@ class System:
             "IBKEEPER_GATEWAY__PORT": str(self.port),
             "IBKEEPER_HTTP__PORT": str(self.http_port),
             "IBKEEPER_SIDECAR__NAME": self.name,
+            **windows.NONE,
             **self.settings,
         }
         with (self.home / f"{name}.log").open("ab") as log:

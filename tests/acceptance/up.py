@@ -16,6 +16,7 @@ import psutil
 import psycopg
 
 from ibcore.clock import monotonic
+from tests import windows
 from tests.acceptance.system import _Pause, free_port
 from tests.canary import silent
 
@@ -54,7 +55,8 @@ class Up:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith("IBKEEPER")
         }
-        return {**kept, **self.ports, "IBKEEPER_HOME": str(self.home), **self.settings}
+        home = {"IBKEEPER_HOME": str(self.home)}
+        return {**kept, **self.ports, **home, **windows.NONE, **self.settings}
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
