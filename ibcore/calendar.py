@@ -77,4 +77,6 @@ def _calendar(exchange: str, year: int) -> Any:
     # Imported here: exchange-calendars brings pandas, half a second that most commands never need.
     import exchange_calendars
 
-    return exchange_calendars.get_calendar(exchange, start=f"{year}-01-01", end=f"{year}-12-31")
+    # It refuses days before its first session and after its last, as New Year's Day of the year is.
+    start, end = f"{year - 1}-12-01", f"{year + 1}-01-31"
+    return exchange_calendars.get_calendar(exchange, start=start, end=end)

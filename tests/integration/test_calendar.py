@@ -34,6 +34,17 @@ def test_a_holiday_has_no_session() -> None:
     assert calendar.session_hours(date(2026, 12, 25)) is None
 
 
+@pytest.mark.parametrize("year", range(2020, 2035))
+def test_the_days_around_new_year_are_known_though_no_session_is_before_or_after_them_in_the_year(
+    year: int,
+) -> None:
+    assert calendar.session_hours(date(year, 1, 1)) is None
+    for day in (date(year, 1, 3), date(year, 12, 30), date(year, 12, 31)):
+        assert (calendar.session_hours(day) is None) == (day.weekday() > 4), day
+    first = datetime(year, 1, 1, 15, tzinfo=UTC)
+    assert calendar.skip_reason(first, first, limit_s=60) is not None
+
+
 def test_a_run_on_time_in_market_hours_may_run() -> None:
     assert calendar.skip_reason(MONDAY_10H, MONDAY_10H, limit_s=60) is None
     early = MONDAY_10H + timedelta(seconds=5)
