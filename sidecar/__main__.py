@@ -7,7 +7,7 @@ same name holds the lock.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -16,9 +16,15 @@ from ibcore.config import load
 from ibcore.errors import IbkeeperError
 from sidecar.app import serve
 
+# A thread that waits for the database needs the interpreter back some ten times a transaction, and
+# each time a loop or an encoder that is busy may keep it this long. Python's own 5 ms cost a fifth
+# of the rows a second when a backlog is committed; live latency is the same with either.
+TURN_S: Final = 0.0005
+
 
 def main() -> int:
     """Run the sidecar and return its exit code."""
+    sys.setswitchinterval(TURN_S)
     try:
         settings = load()
         log.configure(settings.log)

@@ -1,4 +1,4 @@
-"""The sidecar's event loop: uvloop where there is one, asyncio's own without a word elsewhere."""
+"""The sidecar's event loop, uvloop where there is one, and how its threads take turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import anyio
 import pytest
 
-from sidecar.__main__ import loop_options
+from sidecar.__main__ import TURN_S, loop_options, main
 
 
 def loop_that_runs() -> str:
@@ -26,3 +26,15 @@ def test_uvloop_runs_where_it_is_installed() -> None:
 def test_without_uvloop_asyncio_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert loop_that_runs().startswith("asyncio")
+
+
+def test_a_thread_that_waits_for_the_database_soon_has_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = sys.getswitchinterval()
+    monkeypatch.setenv("IBKEEPER_DATABASE_URL", "nonsense")
+    try:
+        assert main() == 3, "refused before it starts"
+        assert sys.getswitchinterval() == pytest.approx(TURN_S)
+    finally:
+        sys.setswitchinterval(before)
