@@ -7,7 +7,7 @@ ARGS   ?=
 ONLY   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test unit check format test-slow test-pythons bench sql-book lock clean
+.PHONY: help setup up test unit check format test-slow test-pythons test-at bench sql-book lock clean
 
 help: ## This help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test-slow: setup ## What takes longer than CI should
 
 test-pythons: setup ## Unit and integration tests on every interpreter from 3.10 up that is found
 	@PATH="$(BIN):$$PATH" $(BIN)/python tests/pythons.py $(ARGS)
+
+test-at: setup ## What CI runs, as if it were another moment. AT="2026-12-31 23:50" (UTC); needs a C compiler
+	@$(BIN)/python -m tests.at "$(AT)" $(MAKE) test
 
 bench: setup ## Measure; writes benchmarks/results/latest.json. ONLY=name,… runs some
 	$(BIN)/python -m benchmarks --only "$(ONLY)" $(ARGS)
