@@ -96,18 +96,23 @@ SELECT minute, max(latency_p50_ms) AS p50_ms, max(latency_p99_ms) AS p99_ms, sum
  GROUP BY minute ORDER BY minute;
 
 -- sla_coverage --
--- Minutes of the market with a quote, by instrument that is on the watch list.
+-- Minutes of the market with a quote, by instrument that is on the watch list. One pass: by
+-- instrument it was eight times as slow where the bars are made of ticks (days not closed yet).
+WITH watched AS MATERIALIZED (
+     SELECT DISTINCT instrument_id AS id FROM ibkeeper.watch
+      WHERE sidecar = %(sidecar)s AND instrument_id IS NOT NULL
+), covered AS (
+     SELECT q.instrument_id AS id, count(*)::int AS minutes
+       FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS m (begins, ends)
+       JOIN ibkeeper.bar_1m_quote q ON q.ts >= m.begins AND q.ts < m.ends
+      WHERE q.instrument_id = ANY (ARRAY(SELECT id FROM watched)) AND q.quotes > 0
+      GROUP BY q.instrument_id
+)
 SELECT i.id, i.sec_type, coalesce(i.local_symbol, i.symbol) AS local_symbol,
-       coalesce(b.minutes, 0)::int AS minutes
-  FROM (SELECT DISTINCT instrument_id AS id FROM ibkeeper.watch
-         WHERE sidecar = %(sidecar)s AND instrument_id IS NOT NULL) w
-  JOIN ibkeeper.instrument i ON i.id = w.id
-  LEFT JOIN LATERAL (
-       SELECT count(*) AS minutes
-         FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) AS m (begins, ends)
-         JOIN ibkeeper.bar_1m q ON q.ts >= m.begins AND q.ts < m.ends
-        WHERE q.instrument_id = i.id AND q.quotes > 0
-       ) AS b ON true
+       coalesce(c.minutes, 0) AS minutes
+  FROM watched
+  JOIN ibkeeper.instrument i USING (id)
+  LEFT JOIN covered c USING (id)
  ORDER BY minutes, local_symbol;
 
 -- sla_instrument_latency --
