@@ -95,7 +95,8 @@ _STATES: Final[Sequence[str]] = ("filled", "partial", "empty", "unfillable")
 def summary(result: Mapping[str, Any]) -> str:
     """Return in words what a run brought and what it left."""
     counts = ", ".join(f"{result[state]} {state}" for state in _STATES)
-    text = f"{counts}; {result['rows']:,} rows. In SQL: `ibkeeper.gap_fill`, `v_quote_filled`."
+    where = "`ibkeeper.gap_fill`, `v_quote_filled`, `v_bar_1m_filled`"
+    text = f"{counts}; {result['rows']:,} rows. In SQL: {where}."
     if result["left"]:
         text += f" {result['left']} wait for the next run: {result['why_left']}"
     return text

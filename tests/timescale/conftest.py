@@ -61,7 +61,8 @@ def make_new(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("DEALLOCATE ALL")
         conn.execute(
-            "TRUNCATE ibkeeper.quote, ibkeeper.trade, ibkeeper.greeks, ibkeeper.instrument_stat"
+            "TRUNCATE ibkeeper.quote, ibkeeper.trade, ibkeeper.greeks, ibkeeper.instrument_stat,"
+            " ibkeeper.gap_fill CASCADE"
         )
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests import filled_bars
 from tests import market_rows as rows
 from tests.bar_checks import STEPS, assert_equal, read
 
@@ -34,6 +35,15 @@ def test_bars_are_those_of_the_ticks(timescale_url: str, materialized: bool) -> 
                 conn.execute(call.format(sql.Literal(f"ibkeeper.{part}")))
         for view, step in STEPS.items():
             assert_equal(read(conn, view), rows.bars(quoted, traded, step), seed)
+
+
+def test_a_minute_without_a_live_bar_has_the_bar_of_what_was_filled_in(timescale_url: str) -> None:
+    seed = random.randrange(2**32)
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    with psycopg.connect(timescale_url, autocommit=True) as conn:
+        conn.execute("SET timezone TO 'UTC'")
+        live, filled = filled_bars.record(conn, today - timedelta(minutes=20), seed)
+        filled_bars.assert_shown(conn, live, filled, seed)
 
 
 def test_every_bar_is_a_continuous_aggregate_with_its_policy(timescale_url: str) -> None:

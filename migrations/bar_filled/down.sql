@@ -1,0 +1,1 @@
+DROP VIEW ibkeeper.v_bar_1m_filled;
