@@ -75,6 +75,9 @@ class SidecarSettings(Section):
     heartbeat_s: PositiveFloat = Field(1.0, description="How often its row says it is alive.")
     drain_s: PositiveFloat = Field(4.0, description="How long SIGTERM may take to write the rest.")
     poll_s: PositiveFloat = Field(2.0, description="The guarantee behind every NOTIFY.")
+    nice: int = Field(
+        -10, ge=-20, le=19, description="Its priority, where the system allows it; 0: as others."
+    )
 
 
 class MaintenanceSettings(Section):

@@ -6,6 +6,7 @@ same name holds the lock.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ def main() -> int:
     try:
         settings = load()
         log.configure(settings.log)
+        take_priority(settings.sidecar.nice)
         anyio.run(serve, settings, backend_options=loop_options())
     except KeyboardInterrupt:
         return IbkeeperError.exit_code
@@ -38,6 +40,18 @@ def main() -> int:
         sys.stderr.write(log.mask(f"sidecar: {known}\n"))
         return known.exit_code
     return 0
+
+
+def take_priority(nice: int) -> None:
+    """Go before other processes where the system allows it; threads begin with what this one has.
+
+    What a process that is not let run has not read is lost with it when it is killed, and is late.
+    """
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except PermissionError:
+        remedy = "CAP_SYS_NICE (LimitNICE= of a service), or another IBKEEPER_SIDECAR__NICE"
+        log.get_logger(__name__).info("priority_refused", nice=nice, remedy=remedy)
 
 
 def loop_options() -> dict[str, Any]:

@@ -28,8 +28,9 @@ def main() -> int:
         library = Path(folder) / "at.so"
         source = Path(__file__).with_suffix(".c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source], check=True)
-        shift = str(round((then - utcnow()).total_seconds()))
-        environ = {**os.environ, "LD_PRELOAD": str(library), "SHIFT_S": shift}
+        # It may run under itself, and its own clock is moved then.
+        shift = round((then - utcnow()).total_seconds()) + int(os.environ.get("SHIFT_S", 0))
+        environ = {**os.environ, "LD_PRELOAD": str(library), "SHIFT_S": str(shift)}
         return subprocess.run(sys.argv[2:], env=environ, check=False).returncode
 
 

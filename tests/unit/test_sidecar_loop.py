@@ -1,14 +1,17 @@
-"""The sidecar's event loop, uvloop where there is one, and how its threads take turns."""
+"""The sidecar's process: its event loop, the turns of its threads, its priority."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from typing import NoReturn
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
-from sidecar.__main__ import TURN_S, loop_options, main
+from sidecar.__main__ import TURN_S, loop_options, main, take_priority
 
 
 def loop_that_runs() -> str:
@@ -38,3 +41,15 @@ def test_a_thread_that_waits_for_the_database_soon_has_its_turn(
         assert sys.getswitchinterval() == pytest.approx(TURN_S)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_system_that_refuses_the_priority_is_told_about_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: int) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    with capture_logs() as logged:
+        take_priority(-10)
+    assert [(entry["event"], entry["nice"]) for entry in logged] == [("priority_refused", -10)]
