@@ -110,7 +110,7 @@ class Walk(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.keys: list[tuple[str, int]] = []
         self.conflicts = 0
-        self.stopped_at: int | None = None
+        self.before_stop: frozenset[int] | None = None
         self.armed = ""
         self.desk: Trading
         self.gateway: Gateway
@@ -314,15 +314,15 @@ class Walk(RuleBasedStateMachine):
         async with db.opened(self.url, application="test") as conn:
             await authority.set_limit(conn, "max_quantity", most, word=Word("ann"))
 
-    @precondition(lambda self: self.stopped_at is None)
+    @precondition(lambda self: self.before_stop is None)
     @rule()
     def stop(self) -> None:
         self.do(self._switch, True)
 
-    @precondition(lambda self: self.stopped_at is not None)
+    @precondition(lambda self: self.before_stop is not None)
     @rule()
     def go_on(self) -> None:
-        self.stopped_at = None
+        self.before_stop = None
         self.do(self._switch, False)
 
     async def _switch(self, on: bool) -> None:
@@ -330,7 +330,11 @@ class Walk(RuleBasedStateMachine):
             await authority.set_kill_switch(conn, on, Word("ann", "a walk"))
         if on:
             await eventually(lambda: self.desk.desk.engine.gate.kill_switch())
-            self.stopped_at = len(self._ours())
+            # What left before may still be on its way through the socket.
+            self.before_stop = frozenset(self._ours()) | frozenset(self._handed_over())
+
+    def _handed_over(self) -> list[int]:
+        return [t.order_id for t in self.desk.desk.engine.book if t.sent_at is not None]
 
     def _ours(self) -> list[int]:
         return [order for client, order in self.desk.placed() if client == 12]
@@ -341,8 +345,8 @@ class Walk(RuleBasedStateMachine):
             return
         ids = self._ours()
         assert ids == sorted(set(ids))
-        if self.stopped_at is not None:
-            assert len(ids) <= self.stopped_at
+        if self.before_stop is not None:
+            assert set(ids) <= self.before_stop
 
     def teardown(self) -> None:
         try:
@@ -360,8 +364,8 @@ class Walk(RuleBasedStateMachine):
         WallClock.ahead = timedelta()
         await self.gateway.fault("clear")
         self.armed = ""
-        if self.stopped_at is not None:
-            self.stopped_at = None
+        if self.before_stop is not None:
+            self.before_stop = None
             await self._switch(False)
         await self._restart()
         await eventually(lambda: self.desk.desk.engine.gate.why() is None, within_s=15)
