@@ -44,7 +44,7 @@ class AccountFeeds:
         self._feeds: dict[Session, _Feeds] = {}
         self._seen = 0
         self._pnl_at = 0.0
-        self._values_at = 0.0
+        self._values_at = clock.monotonic() + _VALUES_S
 
     def of(self, session: Session) -> _Feeds:
         """Return a session's subscriptions."""

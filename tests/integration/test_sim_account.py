@@ -161,6 +161,7 @@ async def test_values_are_told_again_every_three_minutes() -> None:
     async with Gateway(SimConfig(clock=moved)) as gateway, raw_client(gateway) as client:
         client.send(6, 2, 1, ACCOUNT)
         await client.until(54)
+        moved.ahead += 2  # PnL has had its turn, and so would the values have had
         assert not [frame for frame in await silent(client) if frame[0] == "6"]
         moved.ahead += 181
         assert (await client.until(8))[-1][2] == "15:03"
