@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -415,7 +415,7 @@ async def test_whatever_is_killed_when_rows_are_committed_once_and_only_the_end_
                     kill_backends(db_url)
             # kill -9: the file as it is now, and nothing of the memory.
             written = [b for b in recorder._backlog if recorder._spool.is_written(b)]
-            shutil.copytree(file.parent, tmp_path / str(life + 1))
+            copy_as_it_is(file, tmp_path / str(life + 1))
             safe.append(max((b.span.last_seq for b in written), default=0))
             tasks.cancel_scope.cancel()
     async with recording(db_url, spool=tmp_path / str(lives) / "main.db", epoch=99) as last:
@@ -425,6 +425,18 @@ async def test_whatever_is_killed_when_rows_are_committed_once_and_only_the_end_
         assert seqs == list(range(1, len(seqs) + 1)), "no hole, none twice"
         assert len(seqs) >= at_least, "what was on the disk is there"
     assert sum(safe) > 0
+
+
+def copy_as_it_is(file: Path, to: Path) -> None:
+    """Copy the spool's directory while its owner works, as one moment of it."""
+    if not file.exists():
+        to.mkdir()
+        return
+    # Files copied one after the other are of several moments, and a journal goes while it is read.
+    # The write lock keeps writers out meanwhile; a checkpoint under way leaves the WAL whole.
+    with closing(sqlite3.connect(file, isolation_level=None)) as witness:
+        witness.execute("BEGIN IMMEDIATE")
+        shutil.copytree(file.parent, to, ignore=shutil.ignore_patterns("*-shm"))
 
 
 def kill_backends(url: str) -> None:
