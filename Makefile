@@ -28,7 +28,7 @@ up: setup ## Everything at once: database, gateway (simulated), sidecar, Prefect
 # Many tests wait (for a reconnect, a flow, a minute of silence): three at a time keep two cores busy.
 test: setup check ## Everything CI runs: most of it together, by file what waits, alone what needs the machine
 	$(BIN)/python -m pytest -m "not slow and not alone and not paired" -n 3 --dist worksteal
-	$(BIN)/python -m pytest -m "not slow and paired" -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and paired and not alone" -n 3 --dist loadfile
 	$(BIN)/python -m pytest -m "not slow and alone"
 
 unit: setup ## The pure tests, about a second (what is tried with many values: tests/property)

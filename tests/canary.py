@@ -6,6 +6,7 @@ somewhere itself is marked `sings`. What a test reads of a process, it holds aga
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +55,9 @@ def files_with_it(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    # Not `rglob`, which fails over a folder that goes while it looks.
+    found = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    return (file for file in found if file.is_file() and not file.is_symlink())
 
 
 def _is_heard(file: Path) -> bool:

@@ -58,7 +58,7 @@ def passes(venv: Path, arguments: list[str]) -> bool:
     together = ["-m", "not slow and not alone and not paired", "-n", "3"]
     phases = (
         [*together, "--dist", "worksteal"],
-        ["-m", "not slow and paired", "-n", "3", "--dist", "loadfile"],
+        ["-m", "not slow and paired and not alone", "-n", "3", "--dist", "loadfile"],
         ["-m", "not slow and alone"],
     )
     ran = [subprocess.run([*pytest, *phase, *chosen], cwd=ROOT).returncode for phase in phases]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,7 @@ class Course:
         self.steps: list[Step] = []
         self._unheard = unheard
         self._unheard_at: dict[str, int] = {}
+        self._bases: dict[str, list[Callable[[], None]]] = defaultdict(list)
         self._began = monotonic()
 
     def __contains__(self, name: str) -> bool:
@@ -56,9 +58,27 @@ class Course:
             return None
         return self._unheard_at[name] - self._unheard_at["begun"]
 
+    def grows(self, count: Callable[[], int], *, since: str) -> Callable[[], bool]:
+        """Return whether a count has grown since a moment: one at which it stands still.
+
+        What comes between the moment it may grow again and the look that sees that is counted.
+        """
+        base: list[int] = []
+
+        def take() -> None:
+            base.append(count())
+
+        if since in self:
+            take()
+        else:
+            self._bases[since].append(take)
+        return lambda: bool(base) and count() > base[0]
+
     def _note(self, name: str, seconds: float) -> None:
         self.steps.append(Step(name, utcnow(), seconds))
         self._unheard_at[name] = self._unheard()
+        for take in self._bases.pop(name, []):
+            take()
 
     async def follow(self, moments: Sequence[Moment], wanted: DrillRequest) -> None:
         """Look until every moment that is needed has come, or for as long as was asked for."""

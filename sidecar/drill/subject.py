@@ -38,7 +38,7 @@ class Subject:
             Moment("noticed", lambda: not _is_ready(self.session)),
             *released,
             ready,
-            Moment("first tick", _grows_after(course, "ready", self.ticks), "ready"),
+            Moment("first tick", course.grows(self.ticks, since="noticed"), "ready"),
             *self._switches(course),
         ]
 
@@ -47,7 +47,7 @@ class Subject:
         return [
             Moment("noticed", self.out),
             self._released(course, hold_s),
-            Moment("first tick", _grows_after(course, "released", self.ticks), "released"),
+            Moment("first tick", course.grows(self.ticks, since="begun"), "released"),
             *self._switches(course),
         ]
 
@@ -59,7 +59,7 @@ class Subject:
             Moment("noticed", lambda: not _is_ready(standby)),
             self._released(course, hold_s),
             Moment("ready", lambda: _is_ready(standby), "released"),
-            Moment("first tick", _grows_after(course, "ready", self.backup_ticks), "ready"),
+            Moment("first tick", course.grows(self.backup_ticks, since="noticed"), "ready"),
             Moment("failed over", self.away, needed=lambda: False),
         ]
 
@@ -69,7 +69,7 @@ class Subject:
     def _switches(self, course: Course) -> list[Moment]:
         # Needed only once it has failed over; a drill that is too short for that does not wait.
         went = lambda: "failed over" in course  # noqa: E731
-        grown = _grows_after(course, "failed over", self.backup_rows)
+        grown = course.grows(self.backup_rows, since="failed over")
         return [
             Moment("failed over", self.away, needed=lambda: False),
             Moment("backup tick", grown, "failed over", needed=went),
@@ -79,17 +79,3 @@ class Subject:
 
 def _is_ready(session: Drilled) -> bool:
     return session.state is SessionState.ready
-
-
-def _grows_after(course: Course, name: str, count: Callable[[], int]) -> Callable[[], bool]:
-    """Return whether a count has grown since a moment was first seen."""
-    at_moment: list[int] = []
-
-    def grown() -> bool:
-        if not at_moment:
-            if name in course:
-                at_moment.append(count())
-            return False
-        return count() > at_moment[0]
-
-    return grown

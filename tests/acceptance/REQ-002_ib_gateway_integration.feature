@@ -14,6 +14,7 @@ Feature: REQ-002 Interactive Brokers Gateway integration
     When the gateway returns
     Then quotes flow again within 10 seconds without help
 
+  @alone
   Scenario: Quotes are queryable within 500 milliseconds of their arrival
     When quotes have flowed for 5 seconds
     Then the 99th percentile of commit minus receive time is below 500 milliseconds

@@ -18,15 +18,9 @@ from ibcore.clock import monotonic
 from ibcore.domain import ContractSpec
 from tests import windows
 from tests.conftest import empty
+from tests.ports import free_port
 
 SIMULATOR = (sys.executable, "-m", "ibcore.cli", "sim", "run")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

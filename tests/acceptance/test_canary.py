@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -22,10 +21,10 @@ from psycopg import sql
 from ibcore.config import secret_names
 from ibcore.embedded import Server
 from tests.acceptance.prefect_runs import asked, everything_of
-from tests.acceptance.system import free_port
 from tests.acceptance.up import Up
 from tests.canary import SONG, files_with_it, tables_with_it
 from tests.integration.inboxes import Inbox, http_inbox
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(420)]
 
@@ -132,9 +131,9 @@ def rows_with_it(url: str) -> list[str]:
     return found
 
 
-def command_lines_with_it() -> list[str]:
-    lines = [" ".join(each.info["cmdline"] or []) for each in psutil.process_iter(["cmdline"])]
-    return [line for line in lines if SONG in line]
+def command_lines_with_it(up: Up) -> list[str]:
+    # Not of every process: other tests give the canary to theirs on the command line.
+    return [line for line in up.processes() if SONG in line]
 
 
 def cut_every_connection(url: str) -> None:
@@ -207,8 +206,8 @@ def test_no_secret_setting_is_ever_seen(up: Up, tmp_path: Path) -> None:
     assert rows_with_it(url) == []
     assert rows_with_it(url.replace("/canary?", "/canary_prefect?")) == []
     assert files_with_it(tmp_path) == []
-    assert command_lines_with_it() == []
+    assert command_lines_with_it(up) == []
     up.interrupt()
     assert up.ended() == 0, up.story()
     assert files_with_it(tmp_path) == []
-    assert up.left_behind() == []
+    assert up.processes() == []

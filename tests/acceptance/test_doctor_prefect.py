@@ -16,8 +16,8 @@ import pytest
 from ibcore.clock import monotonic
 from ibcore.doctor import prefect
 from ibcore.doctor.finding import Finding
-from tests.acceptance.system import free_port
 from tests.canary import PASSWORD
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

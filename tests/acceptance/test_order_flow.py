@@ -93,10 +93,18 @@ def test_a_dry_run_shows_every_leg_and_why_an_exit_is_not_asked_about(system: Sy
     assert placed(system) == before
 
 
+def states(system: System, key: str) -> list[str]:
+    found = system.ask("SELECT state FROM ibkeeper.v_order WHERE batch = %s ORDER BY line", (key,))
+    return [state for (state,) in found]
+
+
 def test_a_batch_is_sent_once_however_often_it_is_run(system: System) -> None:
     before = placed(system)
     lines = [order(order_type="MKT", limit_price=None), order(limit_price=2.0)]
     first = run_flow(batch_key="twice", orders=lines)
+    system.wait_for(
+        lambda: states(system, "twice") == ["filled", "acked"], within_s=10, what="answers"
+    )
     again = run_flow(batch_key="twice", orders=lines)
     assert first.is_completed(), first.message
     assert "nothing is sent twice. 1 acked, 1 filled" in again.message
@@ -159,6 +167,8 @@ def test_a_worker_killed_half_way_strands_nothing_and_its_next_run_sends_nothing
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     system.wait_for(lambda: placed(system) == before + 60, within_s=20, what="all sixty")
+    acked = ["acked"] * 60
+    system.wait_for(lambda: states(system, "killed") == acked, within_s=20, what="sixty answers")
     again = run_flow(**(body | {"follow_s": 3}))
     assert again.is_completed(), again.message
     assert "nothing is sent twice. 60 acked" in again.message

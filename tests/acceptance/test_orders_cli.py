@@ -40,6 +40,11 @@ def orders(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def states_of(system: System) -> list[str]:
+    rows = system.ask("SELECT state FROM ibkeeper.v_order WHERE batch = 'by hand' ORDER BY line")
+    return [state for (state,) in rows]
+
+
 @pytest.mark.timeout(120)
 def test_a_batch_is_tried_sent_once_changed_and_cancelled(system: System) -> None:
     file = system.home / "orders.csv"
@@ -49,10 +54,12 @@ def test_a_batch_is_tried_sent_once_changed_and_cancelled(system: System) -> Non
     submit = ("submit", str(file), "--key", "by hand", "--wait", "3")
     assert "Dry run: nothing was sent." in orders(system, *submit).stdout
     assert "There is no batch" in orders(system, "show", "by hand").stdout
-    sent = orders(system, *submit, "--send").stdout
-    assert "filled     5 at " in sent
-    assert "acked" in sent
-    assert "nothing is sent twice" in orders(system, *submit, "--send").stdout
+    assert orders(system, *submit, "--send").returncode == 0
+    system.wait_for(lambda: states_of(system) == ["filled", "acked"], within_s=10, what="answers")
+    again = orders(system, *submit, "--send").stdout
+    assert "nothing is sent twice" in again
+    assert "filled     5 at " in again
+    assert "acked" in again
     assert orders(system, "modify", "by hand", "2", "--limit-price", "2").returncode == 0
     assert "1 cancels asked for" in orders(system, "cancel", "by hand").stdout
     ended = "SELECT count(*) FROM ibkeeper.v_order WHERE batch = 'by hand' AND state = 'done'"

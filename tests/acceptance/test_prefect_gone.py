@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from ibcore.clock import monotonic
-from tests.acceptance.system import System, free_port, running_system
+from tests.acceptance.system import System, running_system
 from tests.integration.inboxes import Inbox, http_inbox
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.paired, pytest.mark.timeout(420)]
 

@@ -86,9 +86,14 @@ def address(system: System) -> str:
     return f"http://127.0.0.1:{system.http_port}/"
 
 
-def misbehave(system: System, name: str, for_s: float | None, **more: object) -> None:
+def misbehave(system: System, name: str, for_s: float | None = None, **more: object) -> None:
+    """Start a fault; one without an end stays until `behave`, however late the page is told."""
     command = {"do": "fault", "name": name, "for": for_s, "values": {}, **more}
     next(ask(system.control_port, command))
+
+
+def behave(system: System) -> None:
+    misbehave(system, "clear")
 
 
 def test_a_quiet_day_is_one_calm_sentence_with_lines_sessions_and_charts(
@@ -116,13 +121,14 @@ def test_a_quiet_day_is_one_calm_sentence_with_lines_sessions_and_charts(
 
 
 def test_a_lost_link_and_its_return_are_told_as_they_happen(page: Watched, system: System) -> None:
-    misbehave(system, "1100", 4.0)
+    misbehave(system, "1100")
     page.until_says("h1", "The stream session is up, but its gateway has lost the link to IB.")
     assert page.text("#badge .word") == "Trouble"
     assert page.text("#lines tbody .state") == "out: link to IB"
     assert page.text("#sessions tbody .state") == "link to IB lost"
     assert page.page.get_attribute("body", "data-level") == "trouble"
     page.until("document.querySelector('#timeline .s-link-lost') !== null")
+    behave(system)
     page.until_says("h1", ALL_TICK)
     page.until("document.body.dataset.level === 'good'")
     page.page.locator("summary").click()
@@ -132,12 +138,13 @@ def test_a_lost_link_and_its_return_are_told_as_they_happen(page: Watched, syste
 def test_a_gateway_that_refuses_is_a_session_that_waits_and_then_a_gap(
     page: Watched, system: System
 ) -> None:
-    misbehave(system, "refuse", 5.0)
+    misbehave(system, "refuse")
     page.until_says("h1", "The stream session is lost and waits")
     page.until_says("#sessions", "Nobody answers at 127.0.0.1")
     page.until_says("#gaps", "still open")
     page.until("document.querySelector('#timeline .s-waiting') !== null")
     assert page.page.get_attribute("body", "data-level") == "trouble"
+    behave(system)
     page.until_says("h1", ALL_TICK, within_s=30.0)
     page.until_says("#gaps", "session lost")
     page.until("!document.querySelector('#gaps').innerText.includes('still open')")
@@ -183,7 +190,7 @@ def test_on_a_phone_nothing_is_cut_off_and_nothing_scrolls_sideways(
     phone = opened(browser, system, PHONE)
     phone.until(DRAWN, within_s=40.0)
     assert phone.overflow_px == 0
-    misbehave(system, "1100", 3.0)
+    misbehave(system, "1100")
     phone.until_says("#lines", "out: link to IB")
     assert phone.overflow_px == 0
     cut = "[...document.querySelectorAll('td')].filter(td => td.scrollWidth > td.clientWidth + 1)"

@@ -54,7 +54,7 @@ def test_up_streams_within_15_s_survives_a_dead_sidecar_and_stops_in_order(up: U
 
     up.process.send_signal(signal.SIGTERM)
     assert up.ended() == 0, up.story()
-    assert up.left_behind() == []
+    assert up.processes() == []
     assert not (up.home / "run.json").exists()
     stops = [line.split("stopping ")[1] for line in up.said().splitlines() if "stopping " in line]
     assert stops == ["everything in order", "sidecar", "gateway", "PostgreSQL"]
@@ -74,7 +74,7 @@ def test_a_dead_gateway_ends_everything_and_is_named_with_its_log(up: Up) -> Non
     assert "gateway was ended by SIGKILL" in up.said()
     assert "gateway.log" in up.said()
     assert "Traceback" not in up.said()
-    assert up.left_behind() == []
+    assert up.processes() == []
 
 
 def test_a_killed_up_leaves_nothing_and_the_next_one_starts_in_the_same_home(up: Up) -> None:
@@ -82,13 +82,13 @@ def test_a_killed_up_leaves_nothing_and_the_next_one_starts_in_the_same_home(up:
     before = up.value(QUOTES)
     up.process.kill()
     up.process.wait()
-    up.wait_for(lambda: not up.left_behind(), within_s=20.0, what="nothing left behind")
+    up.wait_for(lambda: not up.processes(), within_s=20.0, what="nothing left behind")
 
     running(up)
     assert up.value(QUOTES) >= before
     up.interrupt()
     assert up.ended() == 0, up.story()
-    assert up.left_behind() == []
+    assert up.processes() == []
 
 
 @pytest.mark.prefect
@@ -112,7 +112,7 @@ def test_everything_with_prefect_is_ready_within_90_s_and_stops_on_ctrl_c(up: Up
 
     up.interrupt()
     assert up.ended() == 0, up.story()
-    assert up.left_behind() == []
+    assert up.processes() == []
 
 
 def _prefect_makes_runs_of_the_schedule(up: Up) -> None:

@@ -17,8 +17,9 @@ import psycopg
 
 from ibcore.clock import monotonic
 from tests import windows
-from tests.acceptance.system import _Pause, free_port
+from tests.acceptance.system import _Pause
 from tests.canary import silent
+from tests.ports import free_port
 
 
 class Up:
@@ -132,7 +133,7 @@ class Up:
         )
         return self.process.returncode
 
-    def left_behind(self) -> list[str]:
+    def processes(self) -> list[str]:
         """Return every living process that has this home in its command line or environment."""
         return [
             f"{process.pid} {' '.join(process.info['cmdline'] or [])}"
@@ -145,7 +146,7 @@ class Up:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self.wait_for(lambda: not self.left_behind(), within_s=30.0, what="nothing left")
+        self.wait_for(lambda: not self.processes(), within_s=30.0, what="nothing left")
 
     def story(self) -> str:
         """Return what it said and the ends of its logs."""

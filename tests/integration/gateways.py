@@ -12,6 +12,7 @@ from ibcore.config import GatewaySettings, TickDefaults
 from ibcore.domain import Endpoint, SessionState
 from sidecar.journal import Entry
 from sidecar.session import Session
+from tests.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -94,9 +95,7 @@ def scripted(*, version: int = 178, times: int = 10**9, after: bytes = b"") -> H
 @asynccontextmanager
 async def refusing() -> AsyncIterator[int]:
     """Yield a port on which nobody listens."""
-    async with listening(deaf) as port:
-        pass
-    yield port
+    yield free_port()
 
 
 class Notebook:

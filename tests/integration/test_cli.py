@@ -17,6 +17,7 @@ import pytest
 
 from ibcore.cli.__main__ import main
 from tests.canary import PASSWORD, silent
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,7 @@ def test_a_taken_port_is_one_line_and_nothing_is_started(cli: Cli) -> None:
 def test_a_wrong_database_url_is_one_line_without_its_password(
     cli: Cli, command: tuple[str, ...]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        free = server.getsockname()[1]
-    url = f"postgresql://me:{PASSWORD}@127.0.0.1:{free}/x"
+    url = f"postgresql://me:{PASSWORD}@127.0.0.1:{free_port()}/x"
     cli.set(IBKEEPER_DATABASE_URL=url, **free_ports())
     result = cli(*command)
     assert result.returncode == 1
@@ -163,11 +162,7 @@ def free_ports() -> dict[str, str]:
         f"IBKEEPER_{name}"
         for name in ("GATEWAY__PORT", "SIM__CONTROL_PORT", "PREFECT__PORT", "HTTP__PORT")
     ]
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = [str(server.getsockname()[1]) for server in sockets]
-    for server in sockets:
-        server.close()
-    return dict(zip(names, ports, strict=True))
+    return {name: str(free_port()) for name in names}
 
 
 def test_the_status_of_a_stopped_system_says_how_to_start_it(cli: Cli) -> None:

@@ -137,7 +137,7 @@ async def test_an_empty_database_is_told_to_migrate(db_url: str) -> None:
 async def test_the_second_sidecar_of_a_name_is_told_who_runs(
     conn: db.Connection, db_url: str
 ) -> None:
-    await db.hold_instance_lock(conn, "main")
+    await _until_free(conn)
     await conn.execute(
         "INSERT INTO ibkeeper.sidecar (name, epoch, pid, host, state, started_at, heartbeat_at)"
         " VALUES ('main', 1, 4711, 'box', 'running', now(), %s)",
@@ -155,7 +155,7 @@ async def test_the_second_sidecar_of_a_name_is_told_who_runs(
 async def test_a_holder_without_a_row_is_named_by_its_connection(
     conn: db.Connection, db_url: str
 ) -> None:
-    await db.hold_instance_lock(conn, "main")
+    await _until_free(conn)
 
     async with await db.connect(db_url, application="second") as second:
         with pytest.raises(InstanceConflict, match="ibkeeper test, connected since"):
@@ -213,6 +213,7 @@ class _Nothing(dict[str, None]):
 
 
 async def _until_free(conn: db.Connection) -> None:
+    # A connection that is closed is one that its server may not have ended yet.
     while True:
         try:
             return await db.hold_instance_lock(conn, "main")

@@ -29,7 +29,7 @@ from tests.integration.gateways import deaf, listening, refusing, rude
 from tests.integration.sim_client import ib_client
 from tests.integration.test_cli import Cli, cli, db_cli  # noqa: F401 (fixtures)
 
-QUICK = GatewaySettings(connect_timeout_s=0.3)
+PATIENT = GatewaySettings()
 
 
 def verdicts(found: list[Finding]) -> dict[str, str]:
@@ -39,7 +39,7 @@ def verdicts(found: list[Finding]) -> dict[str, str]:
 @pytest.mark.anyio
 async def test_a_gateway_that_answers_is_well_and_no_session_notices() -> None:
     async with Gateway(SimConfig()) as sim, ib_client(sim, 10) as ib:
-        found = await gateway.look("127.0.0.1", sim.port, QUICK)
+        found = await gateway.look("127.0.0.1", sim.port, PATIENT)
         assert verdicts(found) == dict.fromkeys(gateway.NAMES, "ok")
         assert found[1].seen == "API version 178"
         assert await ib.reqCurrentTimeAsync()
@@ -49,11 +49,12 @@ async def test_a_gateway_that_answers_is_well_and_no_session_notices() -> None:
 @pytest.mark.anyio
 async def test_a_closed_port_a_mute_one_and_a_rude_one_are_told_apart() -> None:
     async with refusing() as port:
-        closed = await gateway.look("127.0.0.1", port, QUICK)
+        closed = await gateway.look("127.0.0.1", port, PATIENT)
     async with listening(deaf) as port:
-        mute = await gateway.look("127.0.0.1", port, QUICK)
+        quick = GatewaySettings(connect_timeout_s=0.3)
+        mute = await gateway.look("127.0.0.1", port, quick)
     async with listening(rude) as port:
-        hung_up = await gateway.look("127.0.0.1", port, QUICK)
+        hung_up = await gateway.look("127.0.0.1", port, PATIENT)
     for found in (closed, mute, hung_up):
         assert verdicts(found) == dict(
             zip(gateway.NAMES, ("failed", "skipped", "skipped"), strict=True)
@@ -70,14 +71,14 @@ async def test_another_server_on_the_port_is_no_gateway() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with listening(stranger) as port:
-        found = await gateway.look("127.0.0.1", port, QUICK)
+        found = await gateway.look("127.0.0.1", port, PATIENT)
     assert "another language" in found[0].seen
 
 
 @pytest.mark.anyio
 async def test_an_old_gateway_is_named_with_the_build_to_install() -> None:
     async with Gateway(SimConfig(server_version=163)) as sim:
-        found = await gateway.look("127.0.0.1", sim.port, QUICK)
+        found = await gateway.look("127.0.0.1", sim.port, PATIENT)
     assert verdicts(found)["gateway version"] == "failed"
     assert found[1].seen == "it speaks version 163, older than 177"
     assert "build 1023" in found[1].remedy
@@ -90,7 +91,7 @@ async def test_an_old_gateway_is_named_with_the_build_to_install() -> None:
 async def test_a_gateway_whose_clock_is_wrong_is_seen(seconds: int, verdict: str) -> None:
     async with Gateway(SimConfig()) as sim:
         sim.skewed.skew_s = float(seconds)
-        found = await gateway.look("127.0.0.1", sim.port, QUICK)
+        found = await gateway.look("127.0.0.1", sim.port, PATIENT)
     assert verdicts(found)["gateway clock"] == verdict
     assert (verdict == "ok") or "chrony" in found[2].remedy
 

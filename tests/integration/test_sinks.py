@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +27,7 @@ from ibcore.sinks.pump import Pump
 from ibcore.sinks.redis import RedisSink
 from ibcore.sinks.sink import Sink
 from tests.integration.recording import record, recording, stored_seqs
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -35,13 +35,6 @@ INSTRUMENTS = """
 INSERT INTO ibkeeper.instrument (con_id, symbol, sec_type, exchange, currency)
 SELECT n, 'S' || n, 'STK', 'SMART', 'USD' FROM generate_series(1, 19) AS n ORDER BY n"""
 KINDS = ("quote", "trade", "greeks", "instrument_stat")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Server:

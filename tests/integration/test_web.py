@@ -22,6 +22,7 @@ from ibcore.clock import monotonic
 from ibcore.sim.server import Gateway, SimConfig
 from tests.integration.gateways import eventually
 from tests.integration.test_sidecar import Process, Sql, locked, started
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.paired]
 
@@ -69,12 +70,6 @@ class Web:
                 answer = None
             assert monotonic() < ends_at, answer.text if answer else self.process.said
             await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

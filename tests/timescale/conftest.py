@@ -7,6 +7,7 @@ server (test_ingest.py), and nowhere else.
 
 from __future__ import annotations
 
+import fcntl
 import filecmp
 import shutil
 import subprocess
@@ -75,16 +76,21 @@ def _program(name: str) -> str:
 
 def _installed() -> Path:
     """Return the folder of the locked packages, installing them when they are not there."""
-    done = FOLDER / "node_modules" / LOCK
-    if not done.exists() or not filecmp.cmp(done, HERE / LOCK, shallow=False):
-        npm = _program("npm")
-        FOLDER.mkdir(exist_ok=True)
-        for name in ("package.json", LOCK):
-            shutil.copy(HERE / name, FOLDER)
-        # Legacy peer deps: pglite is a fork, which the socket's peer dependency does not know.
-        command = [npm, "ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"]
-        made = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
-        if made.returncode != 0:
-            pytest.skip(f"TimescaleDB for tests: npm ci failed: {made.stderr.strip()[-300:]}")
-        shutil.copy(HERE / LOCK, done)
+    npm, done = _program("npm"), FOLDER / "node_modules" / LOCK
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / "installing").open("w") as lock:  # one worker does, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists() or not filecmp.cmp(done, HERE / LOCK, shallow=False):
+            _install(npm)
+            shutil.copy(HERE / LOCK, done)
     return FOLDER
+
+
+def _install(npm: str) -> None:
+    for name in ("package.json", LOCK):
+        shutil.copy(HERE / name, FOLDER)
+    # Legacy peer deps: pglite is a fork, which the socket's peer dependency does not know.
+    command = [npm, "ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"]
+    made = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"TimescaleDB for tests: npm ci failed: {made.stderr.strip()[-300:]}")
