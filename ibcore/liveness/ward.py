@@ -14,7 +14,7 @@ from typing import Final
 from ibcore.domain import Provider
 from ibcore.liveness.health import OUTAGES, Cure, CureState, LineCause, LineHealth
 from ibcore.liveness.hours import Hours, Phase
-from ibcore.liveness.ladder import RECONNECT_EVERY_S
+from ibcore.liveness.ladder import PROBE_EVERY_S, RECONNECT_EVERY_S
 from ibcore.liveness.patient import CureNote, Patient, Running, Suspicion, begun
 from ibcore.liveness.siblings import Siblings
 from ibcore.liveness.verdict import Around, cause_of
@@ -52,6 +52,7 @@ class Ward:
         self._broken: dict[str, float] = {}
         self._reconnected_at = float("-inf")
         self._reconnecting: CureNote | None = None
+        self._probed_at = float("-inf")
 
     # what is held
 
@@ -111,10 +112,10 @@ class Ward:
     def competing(self, instrument_id: int) -> bool:
         """Take that another login has the data of a line; say whether that is news."""
         patient = self._patients.get(instrument_id)
-        if patient is None or patient.competing:
-            return False
-        patient.competing = True
-        return True
+        news = patient is not None and not patient.competing
+        if patient is not None:
+            patient.competing = True
+        return news
 
     def link_lost(self) -> None:
         """Take that the gateway has no link to IB."""
@@ -201,12 +202,11 @@ class Ward:
         return self._link_lost or bool(self._broken)
 
     def _end(self, patient: Patient, now: float, utc: datetime) -> CureNote | None:
-        running = patient.running
-        if running is None:
+        if (running := patient.running) is None:
             return None
         if patient.spoke_since(running.since):
             ended = running.note.ended(CureState.cured, utc, "the line spoke")
-            self._suspect_siblings(patient, running.silent_since, now)
+            self._suspect_others(patient, running, now)
         elif not self._ready:
             ended = running.note.ended(CureState.overtaken, utc, "the session was lost")
         elif now < running.until:
@@ -217,11 +217,16 @@ class Ward:
         patient.running = None
         return ended
 
-    def _suspect_siblings(self, patient: Patient, since: float, now: float) -> None:
+    def _suspect_others(self, patient: Patient, running: Running, now: float) -> None:
         # A line that came back by being asked for may not have died alone; the slow ones of its
         # kind cannot be told dead by their silence, and its voice hides that all were silent.
+        # If it asked for all that another login had, that one has left them.
+        left = running.note.cause is LineCause.competing_session
         for other in self._patients.values():
-            if other.group == patient.group and not other.spoke_since(since):
+            if left and other.competing:
+                other.competing = False
+                self._suspect(other, LineCause.competing_session, now)
+            elif other.group == patient.group and not other.spoke_since(running.silent_since):
                 self._suspect(other, LineCause.farm, now)
 
     def _verify(self, patient: Patient, now: float, utc: datetime) -> CureNote | None:
@@ -237,18 +242,16 @@ class Ward:
     def _cure(self, now: float, utc: datetime) -> list[CureNote]:
         may_reconnect = self._may_reconnect(now)
         notes: list[CureNote] = []
-        probes = 0
         for patient in self._patients.values():
-            if patient.running is not None or patient.cause not in OUTAGES:
-                continue
-            cure = patient.ladder.next(now, may_reconnect=may_reconnect)
+            ill = patient.running is None and patient.cause in OUTAGES
+            cure = patient.ladder.next(now, may_reconnect=may_reconnect) if ill else None
             if cure is None:
                 continue
-            if patient.competing and cure is Cure.re_request:
-                probes += 1
-                if probes > 1:  # one line asks for all: the other login is not fought
+            if cure is Cure.re_request and patient.cause is LineCause.competing_session:
+                if now - self._probed_at < PROBE_EVERY_S:
                     patient.ladder.began(now, takes_s=self._verify_s)
-                    continue
+                    continue  # one line asks for all: the other login is not fought
+                self._probed_at = now
             if cure is Cure.reconnect:
                 return [*notes, *self._reconnect(patient.cause, now, utc)]
             notes.append(self._begin(patient, patient.cause, cure, now, utc))
