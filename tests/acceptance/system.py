@@ -114,6 +114,7 @@ class System:
             "IBKEEPER_GATEWAY__PORT": str(self.port),
             "IBKEEPER_HTTP__PORT": str(self.http_port),
             "IBKEEPER_SIDECAR__NAME": self.name,
+            "IBKEEPER_SIDECAR__NICE": "0",  # other tests run beside it
             **windows.NONE,
             **self.settings,
         }

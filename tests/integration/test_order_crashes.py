@@ -74,6 +74,7 @@ class Sidecars:
             "IBKEEPER_DATABASE_URL": self.url,
             "IBKEEPER_HOME": str(self._home),
             "IBKEEPER_GATEWAY__PORT": str(self._port),
+            "IBKEEPER_SIDECAR__NICE": "0",  # other tests run beside it
             "IBKEEPER_ORDERS__ABSENCE_S": "0.5",
             "IBKEEPER_ORDERS__INFLIGHT_S": "0.4",
             "IBKEEPER_TEST_CRASH_AT": f"{place}:{self.armed}",

@@ -99,7 +99,7 @@ async def test_risk_refuses_before_anything_is_sent(desk: Trading) -> None:
 
 
 async def test_a_live_account_is_refused(desk: Trading) -> None:
-    await desk.submit("one", line(5), account="U1234567", ttl_s=1.0)
+    await desk.submit("one", line(5), account="U1234567")
     desk.desk.engine.gate.accounts = ("DU1234567", "U1234567")
     await desk.until("one", "refused")
     (row,) = desk.ask("SELECT reason FROM ibkeeper.v_order")

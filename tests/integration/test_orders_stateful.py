@@ -374,6 +374,9 @@ class Walk(RuleBasedStateMachine):
             " WHERE state IN ('intent', 'submitting', 'sent')"
         )
         await eventually(lambda: self.desk.ask(moving) == [{"count": 0}], within_s=20)
+        # A market order that is known to be there fills by itself in the gateway's next turn.
+        book = self.gateway.trading.book
+        await eventually(lambda: all(ticket.limit is not None for ticket in book.live))
         await eventually(self._positions_agree, within_s=10)
         await eventually(lambda: self.desk.desk.ledger.waiting == 0)
 

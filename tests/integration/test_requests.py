@@ -167,7 +167,7 @@ async def test_a_failure_says_what_it_is_and_ends_only_its_own_request(
 async def test_the_deadline_ends_the_work_and_says_how_far_it_was(live_url: str) -> None:
     async with working(worker_on(live_url)):
         with pytest.raises(RequestTimedOut, match="with 3 of 10 done"):
-            await Client(live_url).ask(ask("never", deadline_s=0.7))
+            await Client(live_url).ask(ask("never", deadline_s=2.0))
     (row,) = rows_of(live_url)
     assert (row["state"], row["error_kind"]) == ("expired", "deadline")
     assert (row["progress_done"], row["progress_total"]) == (3, 10)

@@ -261,7 +261,7 @@ async def test_the_sidecar_works_as_the_writer(db_url: str, tmp_path: Path) -> N
         superuser.execute("REVOKE UPDATE ON ibkeeper.session FROM ibkeeper_writer")
         try:
             async with started(tmp_path, DATABASE_URL=db_url) as sidecar:
-                assert await sidecar.ended() != 0
+                assert await sidecar.ended(within_s=40) != 0
         finally:
             superuser.execute("GRANT UPDATE ON ibkeeper.session TO ibkeeper_writer")
 

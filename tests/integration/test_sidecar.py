@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from ibcore.clock import monotonic
+from ibcore.config import SidecarSettings
 from ibcore.embedded import Server
 from ibcore.sim.server import Gateway, SimConfig
 from tests.canary import PASSWORD, silent
@@ -51,7 +52,7 @@ class Process:
 async def started(home: Path, **settings: Any) -> AsyncIterator[Process]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("IBKEEPER_")}
     given = {"HOME": home, "LOG__FORMAT": "json", "SIDECAR__POLL_S": "0.2", "HTTP__PORT": 0}
-    given |= settings
+    given |= {"SIDECAR__NICE": 0} | settings  # other tests run beside it
     environ |= {f"IBKEEPER_{name}": str(value) for name, value in given.items()}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sidecar"),
@@ -100,9 +101,10 @@ def sql(db_url):
 
 async def test_sigterm_writes_what_is_left_and_exits_0_within_5_seconds(db_url, sql, tmp_path):
     sql.watch("AAPL", "SPY")
+    settings = {"DATABASE_URL": db_url, "SIDECAR__NICE": SidecarSettings().nice}
     async with (
         Gateway(SimConfig()) as gateway,
-        started(tmp_path, DATABASE_URL=db_url, GATEWAY__PORT=gateway.port) as process,
+        started(tmp_path, GATEWAY__PORT=gateway.port, **settings) as process,
     ):
         await eventually(lambda: sql.quotes() > 20, within_s=30.0)
         if os.geteuid() == 0:

@@ -45,7 +45,7 @@ async def silence(client: RawClient, seconds: float) -> bool:
 
 async def test_refusing_cuts_and_refuses_and_ends_by_itself(simulator: Gateway) -> None:
     async with raw_client(simulator) as client:
-        await simulator.fault("refuse", 0.3)
+        await simulator.fault("refuse", 1.5)
         assert await client.closed() == b""
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", simulator.port)
@@ -83,12 +83,13 @@ async def test_refusing_can_keep_who_is_there(simulator: Gateway) -> None:
 
 
 async def test_a_deaf_gateway_completes_connections_and_answers_later(simulator: Gateway) -> None:
-    await simulator.fault("deaf", 0.3)
+    await simulator.fault("deaf", 30)
     reader, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
     client = RawClient(reader, writer)
     await client.greet()
     assert await silence(client, 0.1)
     assert simulator.connections == []
+    await simulator.fault("clear")
     assert (await client.receive())[0] == "178"  # it was in the backlog
     writer.close()
     await writer.wait_closed()
@@ -160,12 +161,12 @@ async def test_the_ledger_says_which_fault_cut_a_connection(simulator: Gateway, 
 
 async def test_a_mute_gateway_takes_requests_and_says_nothing(simulator: Gateway) -> None:
     async with raw_client(simulator) as client:
-        await simulator.fault("mute", 0.4)
+        await simulator.fault("mute", 30)
         client.send(49, 1)
         await eventually(lambda: simulator.ledger.requests[-1].msg_id == 49)
         assert await silence(client, 0.1)
         assert 49 not in {message.msg_id for message in simulator.ledger.sent_messages}
-        await eventually(lambda: not simulator.faults.active)
+        await simulator.fault("clear")
         assert [frame[0] for frame in await answered(client)] == ["49"]
 
 
@@ -176,24 +177,26 @@ async def test_a_frozen_connection_answers_when_it_thaws_and_others_never_stop()
         raw_client(gateway, 2) as other,
     ):
         await streaming(other)
-        await gateway.fault("freeze", 0.5, client=1)
+        await gateway.fault("freeze", 30, client=1)
         frozen.send(49, 1)
         await answered(other)
         assert await silence(frozen, 0.1)
         assert 49 not in [r.msg_id for r in gateway.ledger.requests if r.client_id == 1]
+        await gateway.fault("clear")
         assert (await frozen.receive())[0] == "49"
 
 
 async def test_a_frozen_gateway_stands_still_and_goes_on() -> None:
     async with Gateway(FAST) as gateway, raw_client(gateway) as client:
         await streaming(client)
-        await gateway.fault("freeze", 0.4)
+        await gateway.fault("freeze", 30)
         sent = gateway.ledger.tick_count
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         late = RawClient(reader, writer)
         await late.greet()
         assert await silence(late, 0.2)
         assert gateway.ledger.tick_count == sent
+        await gateway.fault("clear")
         assert (await late.receive())[0] == "178"
         await eventually(lambda: gateway.ledger.tick_count > sent)
         writer.close()
@@ -402,13 +405,16 @@ async def test_a_skewed_clock_tells_clients_a_wrong_time_and_the_ledger_the_righ
 
 
 async def test_a_burst_is_so_many_times_the_ticks() -> None:
-    async with Gateway(SimConfig(rate=500.0, farm_wake_s=0)) as gateway, raw_client(gateway) as c:
-        await streaming(c)
-        await eventually(lambda: gateway.ledger.tick_count > 50)
+    clock = HandClock()
+    config = SimConfig(clock=clock, rate=500.0, farm_wake_s=0)
+    async with Gateway(config) as gateway, raw_client(gateway) as client:
+        await streaming(client)
         await gateway.fault("burst", 0.5, times=10)
         began = gateway.ledger.tick_count
-        await eventually(lambda: not gateway.faults.active)
-        assert 1_500 < gateway.ledger.tick_count - began < 4_000
+        for _ in range(60):
+            await passes(gateway, clock, 0.01)
+        assert gateway.faults.active == []
+        assert 2_400 < gateway.ledger.tick_count - began < 2_700
 
 
 async def test_a_burst_of_the_model_is_so_many_times_the_steps() -> None:

@@ -126,7 +126,7 @@ def cached(url: str) -> dict[int, dict[str, Any]]:
     return {row["instrument_id"]: row for row in rows}
 
 
-async def until(there: Callable[[], Any], *, within_s: float = 20.0) -> None:
+async def until(there: Callable[[], Any], *, within_s: float = 40.0) -> None:
     with anyio.fail_after(within_s):
         while not await there():  # noqa: ASYNC110 (another process)
             await anyio.sleep(0.05)

@@ -276,7 +276,7 @@ def incidents(url: str) -> list[dict[str, Any]]:
 async def test_a_silent_sidecar_is_told_and_told_again_when_it_is_back(
     db_url: str, conn: db.Connection, state: str, severity: str
 ) -> None:
-    await conn.execute(SIDECAR, [state, 14])
+    await conn.execute(SIDECAR, [state, 5])
     await reading.tell(conn, await reading.facts(conn))
     assert incidents(db_url) == []
     await conn.execute("UPDATE ibkeeper.sidecar SET heartbeat_at = now() - interval '16 s'")

@@ -74,7 +74,7 @@ async def without_database(file: Path, **settings: int) -> AsyncIterator[Recorde
         tasks.start_soon(recorder.run)
         yield recorder
         await recorder.drain(0.2)
-        assert recorder.unsafe_rows == 0
+        await until(lambda: recorder.unsafe_rows == 0)
         tasks.cancel_scope.cancel()
 
 

@@ -266,6 +266,8 @@ async def test_a_database_that_is_killed_and_started_again_costs_no_row(
         with Server(home) as first:
             url = first.url()
             async with reading(url) as reader, recording(url) as recorder:
+                rows += record(recorder, dice, 1)
+                await until(lambda: len(reader.rows) == 1)  # it has begun
                 for _ in range(2):
                     rows += record(recorder, dice, 100)
                     await anyio.sleep(dice.uniform(0, 0.05))
@@ -369,7 +371,7 @@ async def lines_until(last: list[bytes], folder: Path, url: str) -> list[list[by
     async with await anyio.open_process(command, stderr=None, cwd=PAGE.parents[1]) as program:
         assert program.stdout is not None
         text = b""
-        with anyio.fail_after(20):
+        with anyio.fail_after(40):
             while last not in lines:
                 text += await program.stdout.receive()
                 lines = [line.split()[:2] for line in text.splitlines()]

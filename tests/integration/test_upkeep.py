@@ -22,8 +22,12 @@ from tests import market_rows as rows
 from tests.bar_checks import STEPS, assert_equal, read
 
 pytestmark = pytest.mark.anyio
-TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 FOREVER = MaintenanceSettings()
+
+
+def today() -> datetime:
+    """Return when this day began; tests are collected minutes before they run."""
+    return datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def fill(url: str, *days_ago: int) -> tuple[list[rows.Row], list[rows.Row]]:
     quoted: list[rows.Row] = []
     traded: list[rows.Row] = []
     for days in days_ago:
-        start = TODAY - timedelta(days=days)
+        start = today() - timedelta(days=days)
         quoted += rows.quotes(random.Random(days), start, seconds=86_400, each=120)
         traded += rows.trades(random.Random(days), start, seconds=86_400, each=120)
     with psycopg.connect(url) as connection:
@@ -103,7 +107,7 @@ async def test_bars_of_closed_and_open_days_are_those_of_the_ticks(
 
     assert of("bars", done)["closed"] >= 3
     assert ask(url, "SELECT max(day) FROM ibkeeper.bar_day") == [
-        (TODAY.date() - timedelta(days=1),)
+        (today().date() - timedelta(days=1),)
     ]
     with psycopg.connect(url) as connection:
         assert_equal(read(connection, view), rows.bars(quoted, traded, STEPS[view]), seed=0)
@@ -114,7 +118,7 @@ async def test_ticks_that_come_late_find_their_way_into_the_bars(
 ) -> None:
     quoted, traded = fill(url, 1)
     await upkeep.run(conn, FOREVER)
-    late = rows.quotes(random.Random(99), TODAY - timedelta(days=1), seconds=3600, each=50)
+    late = rows.quotes(random.Random(99), today() - timedelta(days=1), seconds=3600, each=50)
     with psycopg.connect(url) as connection:
         rows.insert(connection, "quote", late)
     again = await upkeep.run(conn, FOREVER)
@@ -165,7 +169,7 @@ async def test_old_ticks_are_dropped_and_their_bars_stay(url: str, conn: db.Conn
 
     assert of("retention", done) == {"dropped": 4, "0": 1}
     assert ask(url, "SELECT DISTINCT ts::date FROM ibkeeper.quote") == [
-        (TODAY.date() - timedelta(days=1),)
+        (today().date() - timedelta(days=1),)
     ]
     with psycopg.connect(url) as connection:
         assert_equal(read(connection, "bar_1m"), rows.bars(quoted, traded, STEPS["bar_1m"]), seed=0)
@@ -175,19 +179,19 @@ async def test_what_was_filled_in_afterwards_goes_with_the_ticks_of_its_days(
     url: str, conn: db.Connection
 ) -> None:
     for days_ago in (2, 20):
-        ts = TODAY - timedelta(days=days_ago)
+        ts = today() - timedelta(days=days_ago)
         await conn.execute(FILLED, {"ts": ts})
     done = await upkeep.run(conn, MaintenanceSettings(keep_ticks_days=10))
 
     assert Done("retention", "backfilled ticks", "1 deleted") in done
-    assert ask(url, "SELECT ts FROM ibkeeper.backfill_trade") == [(TODAY - timedelta(days=2),)]
+    assert ask(url, "SELECT ts FROM ibkeeper.backfill_trade") == [(today() - timedelta(days=2),)]
 
 
 async def test_ticks_without_kept_bars_are_not_dropped(url: str, conn: db.Connection) -> None:
     fill(url, 30)
     await upkeep.run(conn, FOREVER)
     await conn.execute("DELETE FROM ibkeeper.bar_day")
-    old = {"market_table": "quote", "day": TODAY.date() - timedelta(days=30), "keep_days": 10}
+    old = {"market_table": "quote", "day": today().date() - timedelta(days=30), "keep_days": 10}
     answer = await (await conn.execute(db.QUERIES["drop_day"], old)).fetchone()
 
     assert answer == ("kept: its bars are not closed",)
@@ -198,14 +202,14 @@ async def test_a_day_that_is_young_is_never_dropped(
     conn: db.Connection, days_ago: int, keep_days: int
 ) -> None:
     young: dict[str, Any] = {"market_table": "quote", "keep_days": keep_days}
-    young["day"] = TODAY.date() - timedelta(days=days_ago)
+    young["day"] = today().date() - timedelta(days=days_ago)
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="not old enough"):
         await conn.execute(db.QUERIES["drop_day"], young)
 
 
 async def test_today_is_never_closed(conn: db.Connection) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="is not over"):
-        await conn.execute(db.QUERIES["close_day"], {"day": TODAY.date()})
+        await conn.execute(db.QUERIES["close_day"], {"day": today().date()})
 
 
 async def test_a_day_that_somebody_reads_is_dropped_another_time(
@@ -252,7 +256,7 @@ async def test_two_upkeeps_do_not_work_at_once(url: str, conn: db.Connection) ->
 async def test_what_was_recorded_can_be_changed_by_nobody(
     url: str, conn: db.Connection, table: str, change: str
 ) -> None:
-    row = rows.quotes(random.Random(1), TODAY, seconds=10, each=1)[0]
+    row = rows.quotes(random.Random(1), today(), seconds=10, each=1)[0]
     head = {name: row[name] for name in list(row)[:7]}
     own: dict[str, rows.Row] = {
         "quote": {"tick_type": 1},

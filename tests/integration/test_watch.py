@@ -210,6 +210,7 @@ async def test_lines_are_pending_while_the_session_is_lost(db_url, listed):
         await eventually(is_state(listed, watch_id, "active"))
 
 
+@pytest.mark.alone
 async def test_a_hundred_lines_are_subscribed_again_within_5_seconds(db_url, listed):
     async with Gateway(SimConfig(cadence_scale=20.0)) as gateway:
         for contract in one_hundred(gateway):

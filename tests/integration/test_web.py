@@ -260,8 +260,9 @@ async def test_many_viewers_cost_one_reading_of_the_database(
             " WHERE application_name = 'ibkeeper status page main'"
         )
         assert connections == 1
+        began = monotonic()
         read = {(await web.json())["history"]["read_at"] for _ in range(50)}
-        assert len(read) <= 2
+        assert len(read) <= 2 + (monotonic() - began), "once a second, however many ask"
 
 
 async def test_what_happened_before_this_start_is_on_the_time_line(
