@@ -19,6 +19,7 @@ from flows.client import Client
 from ibcore import db
 from ibcore.chain import KIND
 from ibcore.clock import PG_EPOCH_UNIX_US, monotonic, us_from_datetime
+from ibcore.config import GatewaySettings
 from ibcore.errors import NotReady, RequestFailed
 from ibcore.policy import LineBudget, Pacer
 from ibcore.sim.board import Board
@@ -30,6 +31,7 @@ from sidecar.chain_reading import Lane
 from sidecar.chains import ChainSnapshots
 from sidecar.job import Done, Job
 from sidecar.requests import RequestWorker
+from sidecar.session import Session
 from sidecar.tap import LineTap
 from tests.integration.gateways import Notebook, running, session_at
 from tests.integration.hand_clock import OnMonday
@@ -276,10 +278,17 @@ async def test_without_a_session_the_request_fails_soon(monkeypatch: pytest.Monk
         await rig.take(job())
 
 
+def usual_session(gateway: Gateway, tap: LineTap) -> Session:
+    """Return a session with the usual heartbeat: ten a second and a sweep are too many for IB."""
+    usual = GatewaySettings()
+    beats = {"heartbeat_s": usual.heartbeat_s, "heartbeat_timeout_s": usual.heartbeat_timeout_s}
+    return session_at(gateway.port, Notebook(), sink=tap, gateway=beats)
+
+
 async def test_a_session_lost_half_way_is_waited_for_and_only_the_rest_is_read() -> None:
     gateway = Gateway(UNPACED)
     tap, budget = LineTap(), LineBudget(100)
-    async with gateway, running(session := session_at(gateway.port, Notebook(), sink=tap)):
+    async with gateway, running(session := usual_session(gateway, tap)):
         lane = Lane(session, tap, Pacer(60))
         take = ChainSnapshots([lane], budget=budget, url=Rig.url, now=MONDAY.utcnow)
         request = job(underlying="TSLA", strikes=20)
@@ -318,7 +327,7 @@ async def test_silent_options_lost_greeks_and_a_reconnect_cost_at_most_a_quarter
     gateway = silent_gateway(SimConfig(clock=MONDAY), silent)
     tap, budget = LineTap(), LineBudget(100)
     budget.take("streams", 50)
-    async with gateway, running(session := session_at(gateway.port, Notebook(), sink=tap)):
+    async with gateway, running(session := usual_session(gateway, tap)):
         lane = Lane(session, tap, Pacer(45))
         take = ChainSnapshots([lane], budget=budget, url=Rig.url, now=MONDAY.utcnow)
         request = job(underlying="SPY", expiries=7, strikes=36, min_dte=14, lasts_s=55)
